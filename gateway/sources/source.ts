@@ -1,0 +1,57 @@
+/**
+ * What every source offers, whatever its transport. A source owns one connection, turns what
+ * arrives into frames, and knows nothing of sensors, profiles or the buffer.
+ */
+
+/** Bytes as received. */
+export interface Frame {
+  /** Name of the source in the configuration. */
+  readonly source: string;
+  /** Where in the source it came from: an MQTT topic, or `unit/7` on a bus. */
+  readonly address: string;
+  readonly bytes: Uint8Array;
+  /** Gateway's wall clock at arrival, ms since the epoch. */
+  readonly received_at: number;
+  /** The broker's stored copy of a topic's last message: state, never an event. */
+  readonly retained?: boolean;
+  /** Set when the source itself saw that the bytes cannot be used. */
+  readonly fault?: FrameFault;
+}
+
+/** Why a source could not make a usable frame of the bytes; becomes the reason in quarantine. */
+export interface FrameFault {
+  readonly reason: 'checksum' | 'too_large' | 'truncated' | 'exception_answer';
+  /** The value seen beside the one expected. */
+  readonly detail: string;
+}
+
+/**
+ * Takes a frame and resolves when all it says is on disk, as readings or in quarantine. It never
+ * rejects: while the disk fails it stays pending, so the sensor is not acknowledged.
+ */
+export type Accept = (frame: Frame) => Promise<void>;
+
+export type SourceState = 'starting' | 'running' | 'failing' | 'stopped';
+
+export interface SourceStatus {
+  readonly source: string;
+  readonly kind: string;
+  readonly state: SourceState;
+  /** Text of the last error while failing, else null. */
+  readonly error: string | null;
+  /** Frames handed on since start. */
+  readonly frames: number;
+  /** ms since the epoch, or null before the first frame. */
+  readonly last_frame_at: number | null;
+}
+
+export interface Source {
+  readonly name: string;
+  /** Begins to connect and returns; an unreachable device is a state, not a failed start. */
+  start(): Promise<void>;
+  stop(): Promise<void>;
+  status(): SourceStatus;
+}
+
+/** A frame's bytes may not be longer than this: Xovis live data without pictures reaches 35 kB. */
+export const frame_bytes_max = 256 * 1024;

@@ -1,0 +1,188 @@
+/**
+ * `POST /v1/batches`: the contract between a gateway's buffer and HQ.
+ *
+ * Columns instead of rows: 9.7 bytes a reading after gzip against 14.3 for one JSON object a line,
+ * because equal neighbours compress (measured on minute counts). Organisation and store are absent
+ * on purpose: HQ takes them from the credential, so no body can name somebody else's.
+ */
+import { z } from 'zod';
+import type { BufferedReading } from './reading.ts';
+import { count_max, interval_s_max, sensorIdSchema } from './reading.ts';
+
+export const batch_version = 1;
+/** Readings in one batch, so that HQ's transaction stays short. */
+export const batch_rows_max = 5_000;
+/** Compressed body in bytes. */
+export const batch_bytes_max = 1024 * 1024;
+/** Body after gunzip in bytes: a bound on what one request can make HQ hold. */
+export const batch_inflated_bytes_max = 20 * 1024 * 1024;
+
+const integer = z.number().int();
+const sequence = integer.min(1).max(Number.MAX_SAFE_INTEGER);
+/** 2015-01-01 to 2100-01-01: outside, no device clock is meant seriously. */
+const instant = integer.min(1_420_070_400_000).max(4_102_444_800_000);
+const column = <T extends z.ZodType>(value: T) => z.array(value).max(batch_rows_max);
+
+const countsSchema = z.strictObject({
+  sequence: column(sequence),
+  /** Index into `sensors`. */
+  sensor: column(integer.min(0)),
+  observed_at: column(instant),
+  interval_s: column(z.number().min(0).max(interval_s_max)),
+  in: column(integer.min(0).max(count_max)),
+  out: column(integer.min(0).max(count_max)),
+  received_at: column(instant),
+  flags: column(integer.min(0).max(0x7fff)),
+});
+
+const zonesSchema = z.strictObject({
+  sequence: column(sequence),
+  sensor: column(integer.min(0)),
+  /** Index into `regions`. */
+  region: column(integer.min(0)),
+  observed_at: column(instant),
+  interval_s: column(z.number().min(0).max(interval_s_max)),
+  occupancy: column(integer.min(-count_max).max(count_max).nullable()),
+  dwell_s: column(z.number().min(0).max(604_800).nullable()),
+  received_at: column(instant),
+  flags: column(integer.min(0).max(0x7fff)),
+});
+
+/**
+ * A batch of readings. `epoch` names one life of the buffer file and `first_sequence..last_sequence`
+ * the part of its log that this batch settles: sequences in the range that no row carries were
+ * quarantined in the store and stand in its ledger.
+ */
+export const batchSchema = z
+  .strictObject({
+    version: z.literal(batch_version),
+    batch_id: z.uuid(),
+    epoch: z.uuid(),
+    first_sequence: sequence,
+    last_sequence: sequence,
+    sensors: z.array(sensorIdSchema).max(batch_rows_max),
+    regions: z.array(z.string().min(1).max(100)).max(batch_rows_max),
+    counts: countsSchema,
+    zones: zonesSchema,
+  })
+  .superRefine((batch, context) => {
+    for (const table of ['counts', 'zones'] as const) {
+      const columns = Object.entries(batch[table]) as [string, unknown[]][];
+      const rows = batch[table].sequence.length;
+      for (const [name, values] of columns) {
+        if (values.length !== rows) {
+          context.addIssue({
+            code: 'custom',
+            path: [table, name],
+            message: `has ${values.length} values where sequence has ${rows}`,
+          });
+        }
+      }
+      const outside = batch[table].sequence.some(
+        (s) => s < batch.first_sequence || s > batch.last_sequence,
+      );
+      if (outside) {
+        context.addIssue({
+          code: 'custom',
+          path: [table, 'sequence'],
+          message: 'lies outside first_sequence..last_sequence',
+        });
+      }
+      if (batch[table].sensor.some((index) => index >= batch.sensors.length)) {
+        context.addIssue({ code: 'custom', path: [table, 'sensor'], message: 'names no sensor' });
+      }
+    }
+    if (batch.zones.region.some((index) => index >= batch.regions.length)) {
+      context.addIssue({ code: 'custom', path: ['zones', 'region'], message: 'names no region' });
+    }
+    const sequences = [...batch.counts.sequence, ...batch.zones.sequence];
+    if (new Set(sequences).size !== sequences.length) {
+      context.addIssue({ code: 'custom', path: ['counts', 'sequence'], message: 'repeats' });
+    }
+  });
+
+export type Batch = z.infer<typeof batchSchema>;
+
+/**
+ * HQ's answer to a batch it has committed. `accepted + duplicate + rejected.length` is the number of
+ * rows sent; the gateway checks that sum before it forgets anything.
+ */
+export const batchAnswerSchema = z.object({
+  batch_id: z.uuid(),
+  accepted: integer.min(0),
+  /** Rows that HQ already had with the same values: a replay, nothing to do. */
+  duplicate: integer.min(0),
+  /** Rows that HQ will never take; the gateway moves them to quarantine under `code`. */
+  rejected: z.array(z.object({ sequence, code: z.string(), detail: z.string() })),
+  /** Every sequence of this epoch up to here is settled at HQ; 0 before the first. */
+  ack_sequence: integer.min(0),
+});
+
+export type BatchAnswer = z.infer<typeof batchAnswerSchema>;
+
+/** Turns buffered readings into the columns of a batch. The same rows give the same bytes. */
+export function toBatch(
+  identity: Pick<Batch, 'batch_id' | 'epoch' | 'first_sequence' | 'last_sequence'>,
+  readings: readonly BufferedReading[],
+): Batch {
+  const sensors = new Dictionary();
+  const regions = new Dictionary();
+  const batch: Batch = {
+    version: batch_version,
+    ...identity,
+    sensors: sensors.words,
+    regions: regions.words,
+    counts: {
+      sequence: [],
+      sensor: [],
+      observed_at: [],
+      interval_s: [],
+      in: [],
+      out: [],
+      received_at: [],
+      flags: [],
+    },
+    zones: {
+      sequence: [],
+      sensor: [],
+      region: [],
+      observed_at: [],
+      interval_s: [],
+      occupancy: [],
+      dwell_s: [],
+      received_at: [],
+      flags: [],
+    },
+  };
+  for (const reading of readings) {
+    const table = reading.kind === 'count' ? batch.counts : batch.zones;
+    table.sequence.push(reading.sequence);
+    table.sensor.push(sensors.index(reading.sensor_id));
+    table.observed_at.push(reading.observed_at);
+    table.interval_s.push(reading.interval_s);
+    table.received_at.push(reading.received_at);
+    table.flags.push(reading.flags);
+    if (reading.kind === 'count') {
+      batch.counts.in.push(reading.in);
+      batch.counts.out.push(reading.out);
+    } else {
+      batch.zones.region.push(regions.index(reading.region_id));
+      batch.zones.occupancy.push(reading.occupancy);
+      batch.zones.dwell_s.push(reading.dwell_s);
+    }
+  }
+  return batch;
+}
+
+/** Words in order of first use, each once. */
+class Dictionary {
+  readonly words: string[] = [];
+  readonly #places = new Map<string, number>();
+
+  index(word: string): number {
+    const known = this.#places.get(word);
+    if (known !== undefined) return known;
+    this.#places.set(word, this.words.length);
+    return this.words.push(word) - 1;
+  }
+}

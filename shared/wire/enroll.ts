@@ -1,0 +1,36 @@
+/**
+ * `POST /v1/enroll`: a gateway exchanges a single-use token for its identity.
+ *
+ * The gateway makes its own secret and sends only the hash. A lost answer is then harmless: asking
+ * again with the same token and the same hash gives the same gateway, while anybody else who holds
+ * the used token is refused.
+ */
+import { z } from 'zod';
+
+/** `fbt_` and 32 random bytes in base64url: what `footbridge-hq gateway invite` prints, once. */
+export const enrollTokenSchema = z.string().regex(/^fbt_[A-Za-z0-9_-]{43}$/, {
+  error: 'a token starts with "fbt_" and has 47 characters; copy the whole line',
+});
+
+/** SHA-256 in lower-case hex of the secret part of the credential. */
+export const secretHashSchema = z.string().regex(/^[0-9a-f]{64}$/);
+
+export const enrollRequestSchema = z.strictObject({
+  token: enrollTokenSchema,
+  secret_hash: secretHashSchema,
+  /** What HQ shows for this gateway; the host's name unless the installer says otherwise. */
+  name: z.string().min(1).max(100),
+  version: z.string().min(1).max(50),
+});
+export type EnrollRequest = z.infer<typeof enrollRequestSchema>;
+
+export const enrollAnswerSchema = z.object({
+  gateway_id: z.uuid(),
+  /** Names the stored hash; the gateway sends `Bearer fbg_<credential_id>_<secret>`. */
+  credential_id: z.uuid(),
+  organization: z.string(),
+  store: z.string(),
+  /** IANA zone of the store, for the installer to compare with the wall clock. */
+  timezone: z.string(),
+});
+export type EnrollAnswer = z.infer<typeof enrollAnswerSchema>;

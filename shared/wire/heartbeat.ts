@@ -1,0 +1,61 @@
+/**
+ * `POST /v1/heartbeats`: what a gateway says about itself every `heartbeat_interval_s`.
+ *
+ * Counts tell HQ that people walked; the heartbeat tells it that the gateway would know. Sensors
+ * are judged by `delivered_at`, never by HQ's clock: a store with a cut line is late, not empty.
+ */
+import { z } from 'zod';
+import { sensorIdSchema } from './reading.ts';
+
+export const heartbeat_interval_s = 60;
+
+const instant = z.number().int().min(0);
+
+const sensorReport = z.object({
+  sensor_id: sensorIdSchema,
+  name: z.string().max(255),
+  profile: z.string().max(100),
+  kind: z.enum(['line', 'zone']),
+  /** When the gateway last received a frame of this sensor, ms since the epoch; null: never. */
+  last_seen_at: instant.nullable(),
+  /** How long this device may be quiet before it counts as silent, seconds. */
+  silent_after_s: z.number().int().min(1).max(604_800),
+});
+
+const sourceReport = z.object({
+  source: z.string().max(100),
+  state: z.enum(['starting', 'running', 'failing', 'stopped']),
+  /** Code of the last error while not running. */
+  error: z.string().max(100).nullable(),
+});
+
+const lossReport = z.object({
+  source: z.string().max(100),
+  /** Why frames or readings stand in quarantine, for example `checksum` or `unknown_topic`. */
+  reason: z.string().max(100),
+  count: z.number().int().min(0),
+});
+
+export const heartbeatSchema = z.object({
+  version: z.string().max(50),
+  epoch: z.uuid(),
+  /** The gateway's wall clock when it sent this, ms since the epoch. */
+  sent_at: instant,
+  /** Readings in the buffer that HQ has not settled. */
+  buffered: z.number().int().min(0),
+  /** `observed_at` of the oldest of them, or null. */
+  oldest_unsent_at: instant.nullable(),
+  /** HQ has everything the gateway received up to here, ms since the epoch. */
+  delivered_at: instant,
+  durability: z.enum(['fsync', 'degraded']),
+  sensors: z.array(sensorReport).max(1_000),
+  sources: z.array(sourceReport).max(100),
+  quarantined: z.array(lossReport).max(1_000),
+});
+export type Heartbeat = z.infer<typeof heartbeatSchema>;
+
+export const heartbeatAnswerSchema = z.object({
+  /** HQ's clock, ms since the epoch: lets the gateway see that its own is wrong. */
+  server_time: instant,
+});
+export type HeartbeatAnswer = z.infer<typeof heartbeatAnswerSchema>;
