@@ -1,0 +1,75 @@
+/** What one commit of the buffer takes, and what it tells about itself. */
+
+import type { Reading } from '../../shared/wire/reading.ts';
+import type { MeterState } from '../meters/meter.ts';
+
+/** Why something stands in quarantine instead of in the log. */
+export interface QuarantinedFrame {
+  readonly source: string;
+  readonly address: string;
+  readonly reason: string;
+  readonly detail: string;
+  /** Head of the bytes, at most {@link quarantine_bytes_kept}. */
+  readonly bytes: Uint8Array;
+  /** Length as received. */
+  readonly length: number;
+  /** ms since the epoch. */
+  readonly received_at: number;
+}
+
+/** Enough of a frame to see what it was; a device that sends pictures must not fill the disk. */
+export const quarantine_bytes_kept = 4096;
+/** Rows kept to look at; the totals count on for ever. */
+export const quarantine_rows_kept = 10_000;
+
+/** Everything one frame leads to. It reaches the disk whole or not at all. */
+export interface Entry {
+  readonly readings: readonly Reading[];
+  /** Names the message that the readings came from; null for totals. */
+  readonly dedupe_key: string | null;
+  /** The sensor's meter after this frame, or null where it did not move. */
+  readonly meter: { readonly sensor_id: string; readonly state: MeterState } | null;
+  readonly quarantined: readonly QuarantinedFrame[];
+}
+
+export interface QuarantineTotal {
+  readonly source: string;
+  readonly reason: string;
+  readonly count: number;
+  /** ms since the epoch. */
+  readonly last_at: number;
+}
+
+export interface QuarantineRow {
+  readonly id: number;
+  readonly source: string;
+  readonly address: string;
+  readonly reason: string;
+  readonly detail: string;
+  readonly received_at: number;
+  readonly length: number;
+  /** Head of the bytes in base64. */
+  readonly bytes: string;
+}
+
+export interface BufferStats {
+  readonly epoch: string;
+  /** Readings that HQ has not settled. */
+  readonly buffered: number;
+  readonly last_sequence: number;
+  readonly settled_sequence: number;
+  /** `observed_at` and `received_at` of the oldest unsettled reading, or null. */
+  readonly oldest_unsent_at: number | null;
+  readonly oldest_unsent_received_at: number | null;
+  /** Size of database and journal, bytes. */
+  readonly bytes: number;
+  readonly quarantined: readonly QuarantineTotal[];
+}
+
+/** A batch that is on its way: the same rows under the same id until HQ answers. */
+export interface PendingBatch {
+  readonly batch_id: string;
+  readonly epoch: string;
+  readonly first_sequence: number;
+  readonly last_sequence: number;
+}

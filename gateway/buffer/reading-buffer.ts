@@ -1,0 +1,195 @@
+/**
+ * The buffer as the rest of the gateway sees it: append an entry, and the promise resolves when it
+ * is on disk. Entries that arrive together share one transaction and one fsync.
+ */
+import { Worker } from 'node:worker_threads';
+import type { Clock } from '../../shared/runtime/clock.ts';
+import { type ErrorCode, errorText, FootbridgeError } from '../../shared/runtime/errors.ts';
+import type { Log } from '../../shared/runtime/log.ts';
+import type { BufferedReading } from '../../shared/wire/reading.ts';
+import type { BufferStats, Entry, PendingBatch, QuarantineRow } from './entry.ts';
+import type { Recovered, Refusal } from './reading-log.ts';
+import type { Operation, WriterAnswer, WriterData, WriterOperations } from './writer-protocol.ts';
+
+/** A group waits this long for company; half of it is the mean delay added to an acknowledgement. */
+const group_wait_ms = 10;
+/** A group this large is written at once. */
+const group_entries_max = 500;
+/** Pause before a failed commit is tried again: the disk may have room by then. */
+const commit_retry_ms = 1_000;
+
+interface Waiting {
+  readonly entry: Entry;
+  readonly resolve: () => void;
+}
+
+export interface BufferOptions {
+  readonly path: string;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+export class ReadingBuffer {
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #worker: Worker;
+  readonly #calls = new Map<number, { resolve(result: never): void; reject(error: Error): void }>();
+  readonly #committed = new Set<() => void>();
+  #calls_made = 0;
+  #waiting: Waiting[] = [];
+  #writing = false;
+  #stopWaiting: (() => void) | undefined;
+  #failure: string | null = null;
+  #closed = false;
+
+  private constructor(options: BufferOptions) {
+    this.#clock = options.clock;
+    this.#log = options.log;
+    const workerData: WriterData = {
+      path: options.path,
+      epoch: options.clock.uuid(),
+      now: options.clock.now(),
+    };
+    this.#worker = new Worker(new URL('./writer-thread.js', import.meta.url), { workerData });
+    this.#worker.on('message', (answer: WriterAnswer) => this.#settleCall(answer));
+    // A writer that died took its connection along; only a restart finds out what it had written.
+    this.#worker.on('error', (error) => {
+      throw error;
+    });
+  }
+
+  /**
+   * Opens the file, or creates it with a new epoch.
+   *
+   * @throws FootbridgeError already_running, buffer_newer, buffer_not_durable, buffer_write_failed
+   */
+  static async open(
+    options: BufferOptions,
+  ): Promise<{ buffer: ReadingBuffer; recovered: Recovered }> {
+    const buffer = new ReadingBuffer(options);
+    try {
+      return { buffer, recovered: await buffer.#call('recover') };
+    } catch (error) {
+      await buffer.#worker.terminate();
+      throw error;
+    }
+  }
+
+  /**
+   * Resolves when the entry survives a power cut. Never rejects: while the disk fails the entry
+   * waits and is tried again, so nobody acknowledges it and nothing after it overtakes it.
+   */
+  append(entry: Entry): Promise<void> {
+    return new Promise((resolve) => {
+      this.#waiting.push({ entry, resolve });
+      if (this.#writing) return;
+      if (this.#waiting.length >= group_entries_max) this.#write();
+      else this.#stopWaiting ??= this.#clock.after(group_wait_ms, () => this.#write());
+    });
+  }
+
+  /** Why the last commit failed, or null while commits succeed. */
+  get failure(): string | null {
+    return this.#failure;
+  }
+
+  /** Entries that are not on disk yet. */
+  get uncommitted(): number {
+    return this.#waiting.length;
+  }
+
+  /** Calls `listener` after each commit. */
+  onCommit(listener: () => void): void {
+    this.#committed.add(listener);
+  }
+
+  nextBatch(
+    rows_max: number,
+  ): Promise<{ batch: PendingBatch; readings: BufferedReading[] } | null> {
+    return this.#call('nextBatch', rows_max, this.#clock.uuid());
+  }
+
+  settle(batch: PendingBatch, refusals: readonly Refusal[]): Promise<void> {
+    return this.#call('settle', batch, refusals, this.#clock.now());
+  }
+
+  abandon(batch_id: string): Promise<void> {
+    return this.#call('abandon', batch_id);
+  }
+
+  stats(): Promise<BufferStats> {
+    return this.#call('stats');
+  }
+
+  quarantine(limit: number): Promise<QuarantineRow[]> {
+    return this.#call('quarantine', limit);
+  }
+
+  /** Writes what waits and closes the file. While the disk fails, unacknowledged entries are left. */
+  async close(): Promise<void> {
+    while (this.#waiting.length > 0 && this.#failure === null) {
+      this.#write();
+      await this.#clock.sleep(1);
+    }
+    this.#closed = true;
+    this.#stopWaiting?.();
+    await this.#call('close');
+    await this.#worker.terminate();
+  }
+
+  #write(): void {
+    this.#stopWaiting?.();
+    this.#stopWaiting = undefined;
+    if (this.#writing || this.#waiting.length === 0) return;
+    this.#writing = true;
+    const group = this.#waiting.slice(0, group_entries_max);
+    void this.#writeGroup(group);
+  }
+
+  async #writeGroup(group: readonly Waiting[]): Promise<void> {
+    const entries = group.map((waiting) => waiting.entry);
+    while (!(await this.#tryCommit(entries))) {
+      await this.#clock.sleep(commit_retry_ms);
+      if (this.#closed) return;
+    }
+    this.#waiting = this.#waiting.slice(group.length);
+    this.#writing = false;
+    for (const waiting of group) waiting.resolve();
+    for (const listener of this.#committed) listener();
+    // What gathered during the commit has waited long enough.
+    this.#write();
+  }
+
+  async #tryCommit(entries: readonly Entry[]): Promise<boolean> {
+    try {
+      await this.#call('commit', entries);
+      if (this.#failure !== null) this.#log.info('the buffer can be written again');
+      this.#failure = null;
+      return true;
+    } catch (error) {
+      const text = errorText(error);
+      if (this.#failure !== text) this.#log.error({ detail: text }, 'buffer_write_failed');
+      this.#failure = text;
+      return false;
+    }
+  }
+
+  #call<O extends Operation>(
+    operation: O,
+    ...parameters: Parameters<WriterOperations[O]>
+  ): Promise<ReturnType<WriterOperations[O]>> {
+    this.#calls_made += 1;
+    const id = this.#calls_made;
+    return new Promise((resolve, reject) => {
+      this.#calls.set(id, { resolve, reject });
+      this.#worker.postMessage({ id, operation, parameters });
+    });
+  }
+
+  #settleCall(answer: WriterAnswer): void {
+    const call = this.#calls.get(answer.id);
+    this.#calls.delete(answer.id);
+    if (answer.ok) call?.resolve(answer.result as never);
+    else call?.reject(new FootbridgeError(answer.code as ErrorCode, answer.text));
+  }
+}

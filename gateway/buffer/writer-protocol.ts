@@ -1,0 +1,37 @@
+/** What the main thread and the writer thread say to each other. */
+import type { BufferedReading } from '../../shared/wire/reading.ts';
+import type { BufferStats, Entry, PendingBatch, QuarantineRow } from './entry.ts';
+import type { Recovered, Refusal } from './reading-log.ts';
+
+/** Each operation of the writer thread, with its arguments and its result. */
+export interface WriterOperations {
+  recover(): Recovered;
+  commit(entries: readonly Entry[]): void;
+  nextBatch(
+    rows_max: number,
+    batch_id: string,
+  ): { batch: PendingBatch; readings: BufferedReading[] } | null;
+  settle(batch: PendingBatch, refusals: readonly Refusal[], now: number): void;
+  abandon(batch_id: string): void;
+  stats(): BufferStats;
+  quarantine(limit: number): QuarantineRow[];
+  close(): void;
+}
+
+export type Operation = keyof WriterOperations;
+
+export interface WriterRequest {
+  readonly id: number;
+  readonly operation: Operation;
+  readonly parameters: readonly unknown[];
+}
+
+export type WriterAnswer =
+  | { readonly id: number; readonly ok: true; readonly result: unknown }
+  | { readonly id: number; readonly ok: false; readonly code: string; readonly text: string };
+
+export interface WriterData {
+  readonly path: string;
+  readonly epoch: string;
+  readonly now: number;
+}

@@ -1,0 +1,57 @@
+/**
+ * The one thread that owns the buffer file. fsync takes 20 ms and more on an SD card; on the main
+ * thread it would stop MQTT keep-alives and Modbus timing for as long.
+ */
+import { statSync } from 'node:fs';
+import { parentPort, workerData } from 'node:worker_threads';
+import { errorText, FootbridgeError } from '../../shared/runtime/errors.ts';
+import { ReadingLog } from './reading-log.ts';
+import { openBuffer } from './schema.ts';
+import type {
+  WriterAnswer,
+  WriterData,
+  WriterOperations,
+  WriterRequest,
+} from './writer-protocol.ts';
+
+const { path, epoch, now } = workerData as WriterData;
+const port = parentPort;
+if (port === null) throw new Error('writer-thread.ts runs as a worker');
+
+/** Opened by the first request, so that a failure to open answers that request. */
+let log: ReadingLog | undefined;
+
+function operations(): WriterOperations {
+  log ??= new ReadingLog(openBuffer(path, { epoch, now }));
+  const opened = log;
+  return {
+    recover: () => opened.recover(),
+    commit: (entries) => opened.commit(entries),
+    nextBatch: (rows_max, batch_id) => opened.nextBatch(rows_max, batch_id),
+    settle: (batch, refusals, at) => opened.settle(batch, refusals, at),
+    abandon: (batch_id) => opened.abandon(batch_id),
+    stats: () => ({ ...opened.stats(), bytes: size(path) + size(`${path}-wal`) }),
+    quarantine: (limit) => opened.quarantine(limit),
+    close: () => opened.close(),
+  };
+}
+
+function size(file: string): number {
+  return statSync(file, { throwIfNoEntry: false })?.size ?? 0;
+}
+
+function answer(request: WriterRequest): WriterAnswer {
+  try {
+    const operation = operations()[request.operation] as (...parameters: unknown[]) => unknown;
+    return { id: request.id, ok: true, result: operation(...request.parameters) };
+  } catch (error) {
+    const code = error instanceof FootbridgeError ? error.code : 'buffer_write_failed';
+    const detail = error instanceof FootbridgeError ? (error.detail ?? '') : errorText(error);
+    return { id: request.id, ok: false, code, text: detail };
+  }
+}
+
+port.on('message', (request: WriterRequest) => {
+  port.postMessage(answer(request));
+  if (request.operation === 'close') port.close();
+});

@@ -1,0 +1,96 @@
+/** `footbridge enroll`. */
+import { existsSync, mkdirSync } from 'node:fs';
+import { hostname } from 'node:os';
+import type { Command } from 'commander';
+import { systemClock } from '../../shared/runtime/clock.ts';
+import { printJson, printLine } from '../../shared/runtime/command-output.ts';
+import { FootbridgeError } from '../../shared/runtime/errors.ts';
+import { ReadingLog } from '../buffer/reading-log.ts';
+import { openBufferForReading } from '../buffer/schema.ts';
+import { askDaemon } from '../local/local-client.ts';
+import type { GatewayStatus } from '../status.ts';
+import { readCredential } from '../sync/credential.ts';
+import { enroll } from '../sync/enroll.ts';
+import { HqClient } from '../sync/hq-client.ts';
+import { type Installation, type Setting, settingOf } from './setting.ts';
+
+interface EnrollOptions {
+  hq: string;
+  token: string;
+  name?: string;
+  force?: boolean;
+  json?: boolean;
+}
+
+export function addEnrollCommand(program: Command, installation: Installation): void {
+  program
+    .command('enroll')
+    .description('join this gateway to its store at HQ with a single-use token')
+    .requiredOption('--hq <url>', 'address of HQ')
+    .requiredOption('--token <token>', 'what `footbridge-hq gateway invite` printed')
+    .option('--name <text>', 'what HQ calls this gateway (default: the host’s name)')
+    .option('--force', 'enrol again although a credential exists')
+    .option('--json', 'print one JSON document')
+    .addHelpText(
+      'after',
+      '\nExample:\n  footbridge enroll --hq https://hq.example.com --token fbt_…',
+    )
+    .action(async (options: EnrollOptions, command: Command) => {
+      const setting = settingOf(command, installation);
+      await assertMayEnroll(setting, options.force === true);
+      mkdirSync(setting.config.data_dir, { recursive: true });
+      const { secret: _secret, ...shown } = await enroll({
+        client: new HqClient(httpUrl(options.hq), systemClock),
+        hq_url: options.hq,
+        token: options.token,
+        name: options.name ?? hostname(),
+        version: installation.version,
+        credential_path: setting.files.credential,
+      });
+      if (options.json === true) return printJson(shown);
+      printLine(`enrolled: store ${shown.store} of ${shown.organization}, ${shown.timezone}`);
+      printLine(
+        'A running gateway starts to deliver by itself. Next: footbridge sensor pair --help',
+      );
+    });
+}
+
+/** Readings that wait belong to the store where people walked; under another key they would move. */
+async function assertMayEnroll(setting: Setting, force: boolean): Promise<void> {
+  if (!existsSync(setting.files.credential)) return;
+  const { store, organization } = readCredential(setting.files.credential);
+  if (!force) {
+    throw new FootbridgeError('already_enrolled', `store ${store} of ${organization}`);
+  }
+  const buffered = await bufferedReadings(setting);
+  if (buffered > 0) {
+    throw new FootbridgeError('already_enrolled', `${buffered} readings wait for store ${store}`, {
+      hint: 'Let the gateway deliver them first; `footbridge buffer stats` shows how many are left.',
+    });
+  }
+}
+
+async function bufferedReadings({ files }: Setting): Promise<number> {
+  try {
+    return (await askDaemon<GatewayStatus>(files.socket, 'GET', '/status')).buffer.buffered;
+  } catch (error) {
+    if (!(error instanceof FootbridgeError && error.code === 'not_running')) throw error;
+  }
+  if (!existsSync(files.buffer)) return 0;
+  const log = new ReadingLog(openBufferForReading(files.buffer));
+  try {
+    return log.stats().buffered;
+  } finally {
+    log.close();
+  }
+}
+
+/** @throws FootbridgeError usage */
+function httpUrl(text: string): string {
+  const protocol = URL.canParse(text) ? new URL(text).protocol : '';
+  if (protocol === 'https:' || protocol === 'http:') return text;
+  throw new FootbridgeError(
+    'usage',
+    `--hq is "${text}"; it takes an address such as https://hq.example.com`,
+  );
+}

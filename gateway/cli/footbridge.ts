@@ -1,0 +1,47 @@
+#!/usr/bin/env node
+/** The command `footbridge`: what runs in a store, and what people there type. */
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { Command, CommanderError } from 'commander';
+import { printError } from '../../shared/runtime/command-output.ts';
+import { exitCode } from '../../shared/runtime/errors.ts';
+import { addDoctorCommand } from './doctor-command.ts';
+import { addEnrollCommand } from './enroll-command.ts';
+import { addRunCommands } from './run-command.ts';
+import { addSensorCommands } from './sensor-command.ts';
+import type { Installation } from './setting.ts';
+import { addStatusCommands } from './status-command.ts';
+
+// Compiled, this file lies in dist/gateway/cli.
+const root = new URL('../../../', import.meta.url);
+const { version } = JSON.parse(readFileSync(new URL('package.json', root), 'utf8')) as {
+  version: string;
+};
+const installation: Installation = {
+  version,
+  built_in_profiles: fileURLToPath(new URL('gateway/profiles/built-in', root)),
+};
+
+const program = new Command('footbridge')
+  .description('Carries footfall from the sensors of this store to headquarters.')
+  .version(version)
+  .option('--config <file>', 'configuration (default: /etc/footbridge/footbridge.yaml)')
+  .option('--data-dir <folder>', 'where buffer and credential lie, instead of the configured place')
+  .showHelpAfterError('See --help.')
+  .addHelpText('after', '\nExample:\n  footbridge doctor')
+  .exitOverride();
+const { NOTIFY_SOCKET, WATCHDOG_USEC } = process.env;
+addRunCommands(program, installation, { NOTIFY_SOCKET, WATCHDOG_USEC });
+addEnrollCommand(program, installation);
+addSensorCommands(program, installation);
+addStatusCommands(program, installation);
+addDoctorCommand(program, installation);
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (!(error instanceof CommanderError)) printError(error);
+  else if (error.exitCode !== 0) process.exitCode = exitCode.usage;
+}
+// The writer thread of a gateway that failed to start would keep the process alive.
+process.exit();

@@ -1,0 +1,46 @@
+/** `footbridge run` and `footbridge check-config`. */
+import type { Command } from 'commander';
+import { printJson, printLine } from '../../shared/runtime/command-output.ts';
+import { terminationSignal } from '../../shared/runtime/lifecycle.ts';
+import { createLog } from '../../shared/runtime/log.ts';
+import type { NotifyEnvironment } from '../../shared/runtime/sd-notify.ts';
+import { startGateway } from '../main.ts';
+import { SensorRegistry } from '../pairing/sensor-registry.ts';
+import { type Installation, settingOf } from './setting.ts';
+
+export function addRunCommands(
+  program: Command,
+  installation: Installation,
+  notify: NotifyEnvironment,
+): void {
+  program
+    .command('run')
+    .description('count: read the sensors, keep the readings, deliver them to HQ')
+    .addHelpText('after', '\nExample:\n  footbridge run --data-dir ./store-data')
+    .action(async (_options, command: Command) => {
+      const setting = settingOf(command, installation);
+      const log = createLog({ level: setting.config.log_level, name: 'footbridge' });
+      const stopped = terminationSignal();
+      const gateway = await startGateway({
+        config: setting.config,
+        catalogue: setting.catalogue(),
+        version: installation.version,
+        notify,
+        log,
+      });
+      log.info({ signal: await stopped }, 'stopping');
+      await gateway.stop();
+    });
+
+  program
+    .command('check-config')
+    .description('check configuration, profiles and paired sensors without starting anything')
+    .option('--json', 'print one JSON document')
+    .addHelpText('after', '\nExample:\n  footbridge check-config --config ./footbridge.yaml')
+    .action((options: { json?: boolean }, command: Command) => {
+      const { config, files, catalogue } = settingOf(command, installation);
+      const sensors = new SensorRegistry(files.sensors, catalogue()).list().length;
+      if (options.json === true) printJson({ ok: true, config, sensors });
+      else printLine(`good: ${config.sources.length} sources, ${sensors} sensors paired`);
+    });
+}

@@ -1,0 +1,154 @@
+/** `footbridge status`, `footbridge source list`, `footbridge buffer …`, `footbridge profile list`. */
+import type { Command } from 'commander';
+import { printJson, printLine, printTable } from '../../shared/runtime/command-output.ts';
+import type { QuarantineRow } from '../buffer/entry.ts';
+import { askDaemon } from '../local/local-client.ts';
+import type { GatewayStatus } from '../status.ts';
+import { ago } from './ago.ts';
+import { type Installation, settingOf } from './setting.ts';
+
+interface JsonOption {
+  json?: boolean;
+}
+
+export function addStatusCommands(program: Command, installation: Installation): void {
+  const status = (command: Command) =>
+    askDaemon<GatewayStatus>(settingOf(command, installation).files.socket, 'GET', '/status');
+
+  program
+    .command('status')
+    .description('show sources, sensors, buffer and delivery of the running gateway')
+    .option('--json', 'print one JSON document')
+    .addHelpText('after', '\nExample:\n  footbridge status --json')
+    .action(async (options: JsonOption, command: Command) => {
+      const seen = await status(command);
+      if (options.json === true) printJson(seen);
+      else printStatus(seen);
+    });
+
+  program
+    .command('source')
+    .description('look at the connections to sensors')
+    .command('list')
+    .description('list the sources and their state')
+    .option('--json', 'print one JSON document')
+    .addHelpText('after', '\nExample:\n  footbridge source list')
+    .action(async (options: JsonOption, command: Command) => {
+      const { sources } = await status(command);
+      if (options.json === true) printJson({ sources });
+      else printSources(sources);
+    });
+
+  const buffer = program.command('buffer').description('look into the buffer');
+  buffer
+    .command('stats')
+    .description('show what waits for HQ')
+    .option('--json', 'print one JSON document')
+    .addHelpText('after', '\nExample:\n  footbridge buffer stats')
+    .action(async (options: JsonOption, command: Command) => {
+      const seen = await status(command);
+      if (options.json === true) printJson(seen.buffer);
+      else printBuffer(seen);
+    });
+  buffer
+    .command('quarantine')
+    .description('show frames and readings that could not be used, and why')
+    .option('--limit <rows>', 'newest rows to show', '50')
+    .option('--json', 'print one JSON document')
+    .addHelpText('after', '\nExample:\n  footbridge buffer quarantine --limit 10')
+    .action(async (options: JsonOption & { limit: string }, command: Command) => {
+      const { socket } = settingOf(command, installation).files;
+      const limit = Math.max(1, Math.trunc(Number(options.limit)) || 50);
+      const rows = await askDaemon<QuarantineRow[]>(socket, 'GET', `/quarantine?limit=${limit}`);
+      const totals = (await status(command)).buffer.quarantined;
+      if (options.json === true) printJson({ totals, rows });
+      else printQuarantine(totals, rows);
+    });
+
+  program
+    .command('profile')
+    .description('look at what the gateway can read')
+    .command('list')
+    .description('list built-in and site profiles')
+    .option('--json', 'print one JSON document')
+    .addHelpText('after', '\nExample:\n  footbridge profile list')
+    .action((options: JsonOption, command: Command) => {
+      const profiles = [...settingOf(command, installation).catalogue().values()];
+      if (options.json === true) return printJson({ profiles });
+      const rows = profiles.map(({ name, transport, title }) => [name, transport, title]);
+      printTable(['PROFILE', 'TRANSPORT', 'READS'], rows);
+    });
+}
+
+function printStatus(status: GatewayStatus): void {
+  const { enrolled, sync } = status.uplink;
+  const where =
+    enrolled === null ? 'not enrolled' : `${enrolled.store} of ${enrolled.organization}`;
+  printLine(`Footbridge ${status.version}, ${where}`);
+  printBuffer(status);
+  if (sync !== null) {
+    const error = sync.error === null ? '' : `: ${sync.error}`;
+    printLine(`delivery    ${sync.state}${error}; last delivered ${ago(sync.last_delivered_at)}`);
+  }
+  printLine();
+  printSources(status.sources);
+  printLine();
+  const sensors = status.sensors.map((each) => [
+    each.sensor_id,
+    each.profile,
+    ago(each.last_seen_at),
+  ]);
+  printTable(['SENSOR', 'PROFILE', 'LAST SEEN'], sensors);
+}
+
+function printBuffer({ buffer, durability, buffer_error }: GatewayStatus): void {
+  const error = buffer_error === null ? '' : ` (${buffer_error})`;
+  printLine(`durability  ${durability}${error}`);
+  printLine(
+    `buffer      ${buffer.buffered} readings wait for HQ, oldest ${ago(buffer.oldest_unsent_at)}, ` +
+      `${(buffer.bytes / 1024 / 1024).toFixed(1)} MiB`,
+  );
+  const quarantined = buffer.quarantined.reduce((sum, total) => sum + total.count, 0);
+  if (quarantined > 0) {
+    printLine(`quarantine  ${quarantined}; see \`footbridge buffer quarantine\``);
+  }
+}
+
+function printSources(sources: GatewayStatus['sources']): void {
+  printTable(
+    ['SOURCE', 'KIND', 'STATE', 'FRAMES', 'LAST FRAME', 'ERROR'],
+    sources.map((source) => [
+      source.source,
+      source.kind,
+      source.state,
+      String(source.frames),
+      ago(source.last_frame_at),
+      source.error ?? '',
+    ]),
+  );
+}
+
+function printQuarantine(
+  totals: GatewayStatus['buffer']['quarantined'],
+  rows: readonly QuarantineRow[],
+): void {
+  const counts = totals.map((each) => [
+    each.source,
+    each.reason,
+    String(each.count),
+    ago(each.last_at),
+  ]);
+  printTable(['SOURCE', 'REASON', 'COUNT', 'LAST'], counts);
+  printLine();
+  printTable(
+    ['WHEN', 'SOURCE', 'ADDRESS', 'REASON', 'BYTES', 'DETAIL'],
+    rows.map((row) => [
+      ago(row.received_at),
+      row.source,
+      row.address,
+      row.reason,
+      String(row.length),
+      row.detail,
+    ]),
+  );
+}

@@ -1,0 +1,102 @@
+/**
+ * The gateway's settings. Everything has a default: a store whose sensors speak MQTT needs no file
+ * at all. Checking reads nothing but the file and reports every mistake at once.
+ */
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { FootbridgeError } from '../../shared/runtime/errors.ts';
+import { problemText, readYaml } from './yaml.ts';
+
+const name = z.string().regex(/^[a-z0-9][a-z0-9-]*$/, { error: 'use lower-case words with "-"' });
+const host = z.string().min(1);
+const port = z.number().int().min(0).max(65_535);
+
+const mqttListen = z.strictObject({
+  name,
+  kind: z.literal('mqtt-listen'),
+  host: host.default('0.0.0.0'),
+  port: port.default(1883),
+});
+
+const mqttConnect = z.strictObject({
+  name,
+  kind: z.literal('mqtt-connect'),
+  url: z.string().regex(/^(mqtts?|wss?):\/\/\S+$/, { error: 'use mqtt://host:port or mqtts://…' }),
+  topics: z.array(z.string().min(1)).min(1).default(['#']),
+  client_id: z.string().min(1).max(256).optional(),
+  username: z.string().optional(),
+  /** A file, so that the password stands in no configuration that is copied around. */
+  password_file: z.string().optional(),
+});
+
+const modbusTcp = z.strictObject({
+  name,
+  kind: z.literal('modbus-tcp'),
+  host,
+  port: port.default(502),
+});
+
+const serial = z.strictObject({
+  name,
+  kind: z.literal('serial'),
+  path: z.string().startsWith('/', { error: 'use the stable path below /dev/serial/by-id' }),
+});
+
+const sourceSchema = z.discriminatedUnion('kind', [mqttListen, mqttConnect, modbusTcp, serial]);
+export type SourceConfig = z.infer<typeof sourceSchema>;
+
+const configSchema = z.strictObject({
+  data_dir: z.string().min(1).default('/var/lib/footbridge'),
+  /** Folder with the site's own profiles. */
+  profiles_dir: z.string().default('/etc/footbridge/profiles'),
+  log_level: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
+  /** How often a polled counter becomes a reading; boundaries lie on multiples of it. */
+  report_interval_s: z.number().int().min(1).max(900).default(60),
+  heartbeat_interval_s: z.number().int().min(1).max(600).default(60),
+  send_interval_s: z.number().min(0.1).max(600).default(10),
+  /** Longest pause between tries while HQ is away. */
+  retry_max_s: z.number().min(1).max(3600).default(900),
+  sources: z
+    .array(sourceSchema)
+    .default([{ name: 'sensors', kind: 'mqtt-listen', host: '0.0.0.0', port: 1883 }])
+    .superRefine((sources, context) => {
+      sources.forEach((source, i) => {
+        const twin = sources.findIndex((other) => other.name === source.name);
+        if (twin < i) {
+          const message = `repeats the name of source ${twin + 1}; give each its own`;
+          context.addIssue({ code: 'custom', path: [i, 'name'], message });
+        }
+      });
+    }),
+});
+export type Config = z.infer<typeof configSchema>;
+
+export const default_config_path = '/etc/footbridge/footbridge.yaml';
+
+/**
+ * @param path the file that the person named, or undefined for the default one, which may be absent.
+ * @throws FootbridgeError config_invalid with every mistake and its line.
+ */
+export function readConfig(path: string | undefined, overrides: { data_dir?: string }): Config {
+  const file = path ?? default_config_path;
+  const present = existsSync(file);
+  if (!present && path !== undefined) {
+    throw new FootbridgeError('config_invalid', `${path} does not exist`, {
+      hint: 'Name an existing file with --config, or leave it out to run with the defaults.',
+    });
+  }
+  const checked = readYaml(present ? readFileSync(file, 'utf8') : '', configSchema);
+  if (!checked.ok) throw new FootbridgeError('config_invalid', problemText(file, checked.problems));
+  return { ...checked.value, ...overrides };
+}
+
+/** The files below data_dir. */
+export function dataFiles(config: Pick<Config, 'data_dir'>) {
+  return {
+    buffer: join(config.data_dir, 'buffer.sqlite'),
+    credential: join(config.data_dir, 'credential.json'),
+    sensors: join(config.data_dir, 'sensors.json'),
+    socket: join(config.data_dir, 'footbridge.sock'),
+  };
+}

@@ -1,0 +1,43 @@
+/** The CLI's side of the daemon's Unix socket. */
+import { request } from 'node:http';
+import { type ErrorCode, errorCatalogue, FootbridgeError } from '../../shared/runtime/errors.ts';
+import { errorBodySchema } from '../../shared/wire/error-body.ts';
+
+/**
+ * @throws FootbridgeError not_running when nobody listens, or the daemon's own error.
+ */
+export async function askDaemon<T>(
+  socket: string,
+  method: 'GET' | 'POST' | 'DELETE',
+  path: string,
+  body?: unknown,
+): Promise<T> {
+  const answer = await send(socket, method, path, body);
+  const value: unknown = JSON.parse(answer.body);
+  if (answer.status === 200) return value as T;
+  const parsed = errorBodySchema.parse(value).error;
+  const code = parsed.code in errorCatalogue ? (parsed.code as ErrorCode) : 'internal';
+  throw new FootbridgeError(code, parsed.detail ?? parsed.message);
+}
+
+function send(
+  socketPath: string,
+  method: string,
+  path: string,
+  body: unknown,
+): Promise<{ status: number; body: string }> {
+  return new Promise((resolve, reject) => {
+    const headers = body === undefined ? {} : { 'content-type': 'application/json' };
+    const sent = request({ socketPath, method, path, headers }, (answer) => {
+      const chunks: Buffer[] = [];
+      answer.on('data', (chunk: Buffer) => chunks.push(chunk));
+      answer.on('end', () => {
+        resolve({ status: answer.statusCode ?? 0, body: Buffer.concat(chunks).toString() });
+      });
+    });
+    sent.on('error', (cause) => {
+      reject(new FootbridgeError('not_running', `${socketPath}: ${cause.message}`, { cause }));
+    });
+    sent.end(body === undefined ? undefined : JSON.stringify(body));
+  });
+}

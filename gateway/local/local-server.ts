@@ -1,0 +1,63 @@
+/**
+ * The daemon's Unix socket: what the CLI speaks to. Whoever may open the socket file may use it, so
+ * the file's mode is the access control.
+ */
+import { chmodSync, rmSync } from 'node:fs';
+import Fastify, { type FastifyInstance } from 'fastify';
+import { errorText, FootbridgeError } from '../../shared/runtime/errors.ts';
+import type { Part } from '../../shared/runtime/lifecycle.ts';
+import type { ErrorBody } from '../../shared/wire/error-body.ts';
+import type { QuarantineRow } from '../buffer/entry.ts';
+import type { PairedSensor } from '../pairing/sensor-registry.ts';
+import type { GatewayStatus, SensorStatus } from '../status.ts';
+
+/** What the daemon lets the CLI do. */
+export interface LocalActions {
+  status(): Promise<GatewayStatus>;
+  quarantine(limit: number): Promise<QuarantineRow[]>;
+  pair(sensor: unknown): PairedSensor;
+  unpair(sensor_id: string): void;
+  describe(paired: PairedSensor): SensorStatus;
+}
+
+const quarantine_rows_default = 50;
+
+export class LocalServer implements Part {
+  readonly name = 'local';
+  readonly #path: string;
+  readonly #server: FastifyInstance;
+
+  constructor(path: string, actions: LocalActions) {
+    this.#path = path;
+    this.#server = Fastify({ logger: false, forceCloseConnections: true });
+    this.#server.get('/status', () => actions.status());
+    this.#server.get<{ Querystring: { limit?: string } }>('/quarantine', (request) =>
+      actions.quarantine(Number(request.query.limit ?? quarantine_rows_default)),
+    );
+    this.#server.post('/sensors', (request) => actions.describe(actions.pair(request.body)));
+    this.#server.delete<{ Params: { '*': string } }>('/sensors/*', (request) => {
+      actions.unpair(request.params['*']);
+      return {};
+    });
+    this.#server.setErrorHandler((error, _request, reply) => {
+      const known = error instanceof FootbridgeError;
+      const body: ErrorBody = known
+        ? { error: { code: error.code, message: error.message, hint: error.hint } }
+        : { error: { code: 'internal', message: errorText(error) } };
+      if (known && error.detail !== undefined) body.error.detail = error.detail;
+      return reply.status(known ? 400 : 500).send(body);
+    });
+  }
+
+  /** The buffer's lock has proved that no other daemon runs, so a socket file left over is dead. */
+  async start(): Promise<void> {
+    rmSync(this.#path, { force: true });
+    await this.#server.listen({ path: this.#path });
+    chmodSync(this.#path, 0o660);
+  }
+
+  async stop(): Promise<void> {
+    await this.#server.close();
+    rmSync(this.#path, { force: true });
+  }
+}

@@ -1,0 +1,77 @@
+/**
+ * The gateway, put together: sources → profiles → meters → buffer → sync, each part started in
+ * order and stopped in reverse.
+ */
+import { mkdirSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { systemClock } from '../shared/runtime/clock.ts';
+import { Lifecycle, type Part } from '../shared/runtime/lifecycle.ts';
+import type { Log } from '../shared/runtime/log.ts';
+import { type NotifyEnvironment, sdNotify } from '../shared/runtime/sd-notify.ts';
+import { ReadingBuffer } from './buffer/reading-buffer.ts';
+import { type Config, dataFiles } from './config/config.ts';
+import { LocalServer } from './local/local-server.ts';
+import { Pairing } from './pairing/pairing.ts';
+import { SensorRegistry } from './pairing/sensor-registry.ts';
+import { Pipeline } from './pipeline.ts';
+import type { Catalogue } from './profiles/catalogue.ts';
+import { openSource } from './sources/open-source.ts';
+import { gatewayStatus, heartbeatOf, type StatusParts, sensorStatus } from './status.ts';
+import { Uplink } from './sync/uplink.ts';
+
+export interface GatewayOptions {
+  readonly config: Config;
+  readonly catalogue: Catalogue;
+  readonly version: string;
+  readonly notify: NotifyEnvironment;
+  readonly log: Log;
+}
+
+/** @returns the running gateway; call `stop` to end it. */
+export async function startGateway(options: GatewayOptions): Promise<{ stop(): Promise<void> }> {
+  const { config, catalogue, version, log } = options;
+  const clock = systemClock;
+  const files = dataFiles(config);
+  mkdirSync(config.data_dir, { recursive: true });
+
+  const registry = new SensorRegistry(files.sensors, catalogue);
+  const { buffer, recovered } = await ReadingBuffer.open({ path: files.buffer, clock, log });
+  const report_interval_ms = config.report_interval_s * 1000;
+  const pipeline = new Pipeline({ registry, buffer, recovered, report_interval_ms, clock, log });
+  const accept = pipeline.accept.bind(pipeline);
+  const around = { accept, clock, log, hostname: hostname() };
+  const sources = config.sources.map((source) => openSource(source, around));
+  const pairing = new Pairing(config.sources, registry, sources);
+
+  const started_at = clock.now();
+  const parts: StatusParts = { version, started_at, buffer, sources, registry, pipeline, clock };
+  const uplink = new Uplink({
+    credential_path: files.credential,
+    buffer,
+    report: () => heartbeatOf(parts),
+    send_interval_ms: config.send_interval_s * 1000,
+    retry_max_ms: config.retry_max_s * 1000,
+    heartbeat_interval_ms: config.heartbeat_interval_s * 1000,
+    clock,
+    log,
+  });
+  const local = new LocalServer(files.socket, {
+    status: () => gatewayStatus(parts, uplink.status()),
+    quarantine: (limit) => buffer.quarantine(limit),
+    pair: (sensor) => pairing.pair(sensor),
+    unpair: (sensor_id) => pairing.unpair(sensor_id),
+    describe: (paired) => sensorStatus(paired, pipeline),
+  });
+  const closing: Part = { name: 'buffer', start: () => {}, stop: () => buffer.close() };
+  const notify = sdNotify({
+    environment: options.notify,
+    makesProgress: () => buffer.failure === null,
+    clock,
+  });
+
+  const lifecycle = new Lifecycle(clock, log);
+  pairing.applyToSources();
+  await lifecycle.start([closing, local, uplink, ...sources, notify]);
+  log.info({ version, data_dir: config.data_dir, sensors: registry.list().length }, 'counting');
+  return { stop: () => lifecycle.stop() };
+}

@@ -1,0 +1,71 @@
+/** Pairs sensors with the sources that hear them, and tells polled sources what to ask. */
+import { FootbridgeError } from '../../shared/runtime/errors.ts';
+import type { SourceConfig } from '../config/config.ts';
+import { ModbusSource } from '../sources/modbus.ts';
+import type { OpenedSource } from '../sources/open-source.ts';
+import { SerialSource } from '../sources/serial.ts';
+import { assertOneLink, modbusPolls, serialWork, transportOf } from './polling.ts';
+import type { PairedSensor, SensorRegistry } from './sensor-registry.ts';
+
+export class Pairing {
+  readonly #configs: readonly SourceConfig[];
+  readonly #registry: SensorRegistry;
+  readonly #sources: readonly OpenedSource[];
+
+  /** @param sources empty when no daemon runs and only the registry is written. */
+  constructor(
+    configs: readonly SourceConfig[],
+    registry: SensorRegistry,
+    sources: readonly OpenedSource[],
+  ) {
+    this.#configs = configs;
+    this.#registry = registry;
+    this.#sources = sources;
+  }
+
+  /**
+   * Pairs a sensor; its readings flow from the next frame on.
+   *
+   * @throws FootbridgeError source_unknown, sensor_invalid, sensor_conflict, profile_unknown
+   */
+  pair(sensor: unknown): PairedSensor {
+    const paired = this.#registry.pair(sensor, (candidate) => this.#assertFits(candidate));
+    this.applyToSources();
+    return paired;
+  }
+
+  /** @throws FootbridgeError sensor_unknown */
+  unpair(sensor_id: string): void {
+    this.#registry.unpair(sensor_id);
+    this.applyToSources();
+  }
+
+  applyToSources(): void {
+    for (const source of this.#sources) {
+      const sensors = this.#sensorsOf(source.name);
+      if (source instanceof ModbusSource) source.setPolls(modbusPolls(sensors));
+      if (source instanceof SerialSource) {
+        const work = serialWork(sensors);
+        if (work !== null) source.setWork(work);
+      }
+    }
+  }
+
+  #assertFits({ sensor, profile }: PairedSensor): void {
+    const config = this.#configs.find((each) => each.name === sensor.source);
+    if (config === undefined) {
+      const known = this.#configs.map((each) => each.name).join(', ');
+      throw new FootbridgeError('source_unknown', `"${sensor.source}"; known: ${known}`);
+    }
+    const spoken = transportOf[config.kind];
+    if (spoken !== profile.transport) {
+      const detail = `profile ${profile.name} speaks ${profile.transport}, source ${config.name} ${spoken}`;
+      throw new FootbridgeError('sensor_invalid', detail);
+    }
+    if (config.kind === 'serial') assertOneLink(this.#sensorsOf(config.name));
+  }
+
+  #sensorsOf(source: string): PairedSensor[] {
+    return this.#registry.list().filter(({ sensor }) => sensor.source === source);
+  }
+}

@@ -1,0 +1,65 @@
+/** What the polled sources have to ask for, from the paired sensors and their profiles. Pure. */
+import { FootbridgeError } from '../../shared/runtime/errors.ts';
+import type { Profile } from '../profiles/profile.ts';
+import { encodeFrame } from '../sources/frame-encoding.ts';
+import type { ModbusPoll } from '../sources/modbus.ts';
+import type { SerialWork } from '../sources/serial.ts';
+import type { PairedSensor } from './sensor-registry.ts';
+
+type Transport = Profile['transport'];
+type SerialLink = NonNullable<Profile['serial']>;
+type SerialPollLink = NonNullable<SerialLink['poll']>;
+
+/** Which transport each kind of source speaks. */
+export const transportOf = {
+  'mqtt-listen': 'mqtt',
+  'mqtt-connect': 'mqtt',
+  'modbus-tcp': 'modbus',
+  serial: 'serial',
+} as const satisfies Record<string, Transport>;
+
+export function modbusPolls(sensors: readonly PairedSensor[]): ModbusPoll[] {
+  return sensors.flatMap(({ sensor, profile, address }) => {
+    const { modbus } = profile;
+    if (modbus === undefined || sensor.unit === undefined) return [];
+    const { function: code, count, every_ms, timeout_ms } = modbus;
+    const start = sensor.register ?? modbus.register;
+    return [{ address, unit: sensor.unit, function: code, start, count, every_ms, timeout_ms }];
+  });
+}
+
+/** One line has one speed and one framing, so all its sensors share their profile's link. */
+export function serialWork(sensors: readonly PairedSensor[]): SerialWork | null {
+  const [first] = sensors;
+  const link = first?.profile.serial;
+  if (link === undefined) return null;
+  const { baud, data_bits, parity, stop_bits, framing, poll, turnaround_ms } = link;
+  const polls =
+    poll === undefined
+      ? []
+      : sensors.map(({ sensor, address }) => ({
+          address,
+          request: pollRequest(link, poll, sensor.unit ?? 0),
+          every_ms: poll.every_ms,
+          timeout_ms: poll.timeout_ms,
+        }));
+  return { settings: { baud, data_bits, parity, stop_bits }, framing, polls, turnaround_ms };
+}
+
+/**
+ * Sensors on one serial line must agree about the line.
+ *
+ * @throws FootbridgeError sensor_conflict
+ */
+export function assertOneLink(sensors: readonly PairedSensor[]): void {
+  const profiles = new Set(sensors.map(({ profile }) => profile.name));
+  if (profiles.size > 1) {
+    const detail = `one serial line cannot speak ${[...profiles].join(' and ')}`;
+    throw new FootbridgeError('sensor_conflict', detail);
+  }
+}
+
+function pollRequest(link: SerialLink, poll: SerialPollLink, unit: number): Uint8Array {
+  const number = unit.toString(16).toUpperCase().padStart(poll.unit_digits, '0');
+  return encodeFrame(link.framing, poll.request.replaceAll('{unit}', number));
+}

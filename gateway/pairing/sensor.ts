@@ -1,0 +1,59 @@
+/** A paired sensor: which device, behind which source, read by which profile. */
+import { z } from 'zod';
+import { FootbridgeError } from '../../shared/runtime/errors.ts';
+import { sensorIdSchema } from '../../shared/wire/reading.ts';
+import type { Profile } from '../profiles/profile.ts';
+
+export const sensorSchema = z.strictObject({
+  sensor_id: sensorIdSchema,
+  /** What people call it. */
+  name: z.string().min(1).max(255),
+  profile: z.string().min(1),
+  /** Name of the source in the configuration. */
+  source: z.string().min(1),
+  /** MQTT: the topic the device publishes to. */
+  topic: z
+    .string()
+    .min(1)
+    .max(1000)
+    .refine((topic) => !/[#+]/.test(topic), { error: 'a sensor has one topic, without + or #' })
+    .optional(),
+  /** Serial and Modbus: the device's number on the line. */
+  unit: z.number().int().min(0).max(65_535).optional(),
+  /** Modbus: first register, zero-based, where it differs from the profile's. */
+  register: z.number().int().min(0).max(65_535).optional(),
+});
+
+export type Sensor = z.infer<typeof sensorSchema>;
+
+/**
+ * The address under which the sensor's frames arrive from its source.
+ *
+ * @throws FootbridgeError sensor_invalid when the profile's transport needs what the sensor lacks.
+ */
+export function addressOf(sensor: Sensor, profile: Profile): string {
+  const missing = (option: string) =>
+    new FootbridgeError('sensor_invalid', `profile ${profile.name} needs --${option}`);
+  if (profile.transport === 'mqtt') {
+    if (sensor.topic === undefined) throw missing('topic');
+    return sensor.topic;
+  }
+  if (sensor.unit === undefined) throw missing('unit');
+  return profile.transport === 'serial'
+    ? unitAddress(sensor.unit)
+    : registerAddress(sensor.unit, sensor.register ?? profile.modbus?.register ?? 0);
+}
+
+export function unitAddress(unit: number): string {
+  return `unit/${unit}`;
+}
+
+export function registerAddress(unit: number, register: number): string {
+  return `unit/${unit}/register/${register}`;
+}
+
+/** Whether the sensor says how many crossed a line or how many are in a zone. */
+export function kindOf(profile: Profile): 'line' | 'zone' {
+  const line = profile.mapping.measures.some(({ target }) => target === 'in' || target === 'out');
+  return line ? 'line' : 'zone';
+}

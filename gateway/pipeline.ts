@@ -1,0 +1,144 @@
+/**
+ * The one place where the stages of a reading meet: frame → measures → meter → buffer. Nothing
+ * that arrives leaves without a trace: it becomes readings, is ignored under a counted reason, or
+ * stands in quarantine.
+ */
+import type { Clock } from '../shared/runtime/clock.ts';
+import type { Log } from '../shared/runtime/log.ts';
+import { type Entry, type QuarantinedFrame, quarantine_bytes_kept } from './buffer/entry.ts';
+import type { ReadingBuffer } from './buffer/reading-buffer.ts';
+import type { Recovered } from './buffer/reading-log.ts';
+import { type MeterState, newMeterState, step } from './meters/meter.ts';
+import { RecentKeys } from './meters/recent-keys.ts';
+import { unitAddress } from './pairing/sensor.ts';
+import type { PairedSensor, SensorRegistry } from './pairing/sensor-registry.ts';
+import { decode } from './profiles/decode.ts';
+import type { MeasureRecord } from './profiles/measure.ts';
+import type { Frame } from './sources/source.ts';
+
+export interface PipelineOptions {
+  readonly registry: SensorRegistry;
+  readonly buffer: Pick<ReadingBuffer, 'append'>;
+  readonly recovered: Recovered;
+  readonly report_interval_ms: number;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+export class Pipeline {
+  readonly #options: PipelineOptions;
+  readonly #meters = new Map<string, MeterState>();
+  readonly #keys = new RecentKeys();
+  readonly #seen = new Map<string, number>();
+  readonly #ignored = new Map<string, number>();
+
+  constructor(options: PipelineOptions) {
+    this.#options = options;
+    for (const { sensor_id, state } of options.recovered.meters) {
+      this.#meters.set(sensor_id, JSON.parse(state) as MeterState);
+    }
+    for (const { sensor_id, dedupe_key } of options.recovered.keys) {
+      this.#keys.add(sensor_id, dedupe_key);
+    }
+  }
+
+  /** Takes a frame from a source; resolves when all it says is on disk. */
+  accept(frame: Frame): Promise<void> {
+    if (frame.retained === true) return this.#ignore('retained');
+    if (frame.fault !== undefined) {
+      return this.#quarantine(frame, frame.fault.reason, frame.fault.detail);
+    }
+    const asked = this.#options.registry.at(frame.source, frame.address);
+    if (asked === undefined) {
+      return this.#quarantine(
+        frame,
+        'unknown_address',
+        `no sensor is paired with ${frame.address}`,
+      );
+    }
+    const decoded = decode(asked.profile, frame.bytes);
+    if (decoded.outcome === 'fault') return this.#quarantine(frame, decoded.reason, decoded.detail);
+    const paired = this.#answering(asked, decoded.outcome === 'records' ? decoded.unit : null);
+    if (paired === undefined) {
+      return this.#quarantine(frame, 'unknown_unit', `the frame names a unit that is not paired`);
+    }
+    this.#seen.set(paired.sensor.sensor_id, frame.received_at);
+    if (decoded.outcome === 'ignored') return this.#ignore(decoded.reason);
+    return this.#count(paired, decoded.records, frame);
+  }
+
+  /** When a frame of the sensor was last understood, ms since the epoch; null: not since start. */
+  lastSeen(sensor_id: string): number | null {
+    return this.#seen.get(sensor_id) ?? null;
+  }
+
+  /** Frames that were understood and carried no people, by reason. */
+  ignored(): Record<string, number> {
+    return Object.fromEntries(this.#ignored);
+  }
+
+  /** Several devices answer on one line; the number in the answer wins over the number asked. */
+  #answering(asked: PairedSensor, unit: number | null): PairedSensor | undefined {
+    if (unit === null || asked.sensor.unit === unit) return asked;
+    return this.#options.registry.at(asked.sensor.source, unitAddress(unit));
+  }
+
+  async #count(
+    paired: PairedSensor,
+    records: readonly MeasureRecord[],
+    frame: Frame,
+  ): Promise<void> {
+    const entries = records.map((record) => this.#meter(paired, record, frame.received_at));
+    await Promise.all(entries.filter((entry) => entry !== null).map(this.#append));
+  }
+
+  /** @returns null where nothing has to reach the disk. */
+  #meter(paired: PairedSensor, record: MeasureRecord, received_at: number): Entry | null {
+    const device = paired.sensor.sensor_id;
+    const sensor_id = record.element === '' ? device : `${device}/${record.element}`;
+    const { dedupe_key } = record;
+    if (dedupe_key !== null && this.#keys.has(sensor_id, dedupe_key)) {
+      this.#note('duplicate');
+      // Its first delivery may still wait for the disk; an empty entry waits behind it.
+      return { readings: [], dedupe_key: null, meter: null, quarantined: [] };
+    }
+    const before = this.#meters.get(sensor_id) ?? newMeterState;
+    const { report_interval_ms, log } = this.#options;
+    const after = step(before, sensor_id, record, { received_at, report_interval_ms });
+    this.#meters.set(sensor_id, after.state);
+    if (dedupe_key !== null) this.#keys.add(sensor_id, dedupe_key);
+    for (const note of after.notes) log.info({ sensor_id, note }, 'meter');
+    if (!after.changed) return null;
+    const meter = { sensor_id, state: after.state };
+    return { readings: after.readings, dedupe_key, meter, quarantined: [] };
+  }
+
+  #append = (entry: Entry): Promise<void> => this.#options.buffer.append(entry);
+
+  #ignore(reason: string): Promise<void> {
+    this.#note(reason);
+    return Promise.resolve();
+  }
+
+  #note(reason: string): void {
+    this.#ignored.set(reason, (this.#ignored.get(reason) ?? 0) + 1);
+  }
+
+  #quarantine(frame: Frame, reason: string, detail: string): Promise<void> {
+    const quarantined: QuarantinedFrame = {
+      source: frame.source,
+      address: frame.address.slice(0, 1000),
+      reason,
+      detail: detail.slice(0, 500),
+      bytes: frame.bytes.subarray(0, quarantine_bytes_kept),
+      length: frame.bytes.length,
+      received_at: frame.received_at,
+    };
+    return this.#append({
+      readings: [],
+      dedupe_key: null,
+      meter: null,
+      quarantined: [quarantined],
+    });
+  }
+}

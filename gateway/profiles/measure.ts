@@ -1,0 +1,49 @@
+/** What the profiles room hands to the meters room. */
+import type { Semantics } from './profile.ts';
+
+/** One number with its meaning. */
+export interface Measure {
+  readonly target: 'in' | 'out' | 'occupancy' | 'dwell_s';
+  readonly value: number;
+  readonly semantics: Semantics;
+  /** Value at which a cumulative counter starts again at 0; null: never. */
+  readonly modulus: number | null;
+  readonly resets: boolean;
+}
+
+/** The measures that a device gave together, about one line or zone at one time. */
+export interface MeasureRecord {
+  /** Line or zone inside the device, appended to the sensor's id; empty for a device with one. */
+  readonly element: string;
+  readonly region_id: string;
+  readonly measures: readonly Measure[];
+  /** The device's own times, ms since the epoch; null where it has none. Not yet believed. */
+  readonly device: { readonly from: number | null; readonly to: number | null };
+  /** Declared length of a delta interval without its own times, seconds; null: unknown. */
+  readonly interval_s: number | null;
+  /** The device sent a time that could not be read. */
+  readonly time_unreadable: boolean;
+  /** Names the message for ever; null where only totals are carried. */
+  readonly dedupe_key: string | null;
+  readonly people_per_minute_max: number;
+}
+
+/** What a frame turned out to be. */
+export type Decoded =
+  | {
+      readonly outcome: 'records';
+      readonly records: readonly MeasureRecord[];
+      /** Unit number that the frame itself names, or null. */
+      readonly unit: number | null;
+    }
+  /** Understood, and not about people. */
+  | { readonly outcome: 'ignored'; readonly reason: string }
+  /** Not understood: goes to quarantine. */
+  | { readonly outcome: 'fault'; readonly reason: DecodeFault; readonly detail: string };
+
+export type DecodeFault =
+  | 'malformed'
+  | 'truncated'
+  | 'not_this_device'
+  | 'value_missing'
+  | 'value_invalid';

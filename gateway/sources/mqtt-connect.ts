@@ -1,0 +1,173 @@
+/**
+ * A client of a broker that is already there. A message is acknowledged after its commit, without
+ * holding up the packets behind it, so that many messages share one fsync.
+ *
+ * MQTT.js has no public way to do that: its one packet pump stops while a `handleMessage` callback
+ * is outstanding, PINGRESP included, and the connection dies of its keep-alive. Calling back with an
+ * error sends no PUBACK and goes on reading; the PUBACK follows through the client's own packet
+ * sender. Both are internals, so the version is locked and a contract test holds the behaviour.
+ */
+import mqtt, { type IPublishPacket, type MqttClient } from 'mqtt';
+import { backoff_ms, type Clock } from '../../shared/runtime/clock.ts';
+import { errorText } from '../../shared/runtime/errors.ts';
+import type { Log } from '../../shared/runtime/log.ts';
+import { mqttFrame } from './mqtt-frame.ts';
+import { OrderedAcks } from './ordered-acks.ts';
+import type { Accept, Source, SourceStatus } from './source.ts';
+import { SourceHealth } from './source-health.ts';
+
+export interface MqttConnectOptions {
+  readonly name: string;
+  readonly url: string;
+  readonly topics: readonly string[];
+  /** Fixed, because the broker keeps our unacknowledged messages under it. */
+  readonly client_id: string;
+  readonly username?: string | undefined;
+  readonly password?: string | undefined;
+  readonly accept: Accept;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** How long the broker keeps the session of a gateway that is away: a week of outage. */
+const session_expiry_s = 7 * 24 * 60 * 60;
+/** Messages that the broker may send ahead of our acknowledgements. 20, a usual default, stalls. */
+const receive_maximum = 1_000;
+/** Mosquitto overruns the window once acknowledgements flow, so memory has a bound of its own. */
+const unacknowledged_max = 4 * receive_maximum;
+const reconnect = { base_ms: 1_000, cap_ms: 30_000 };
+
+/** Tells MQTT.js to send no PUBACK and to go on; never shown to anybody. */
+const acknowledgeLater = new Error('acknowledged after the commit');
+
+interface PacketSender {
+  _sendPacket(packet: { cmd: 'puback'; messageId: number }): void;
+}
+
+export class MqttConnectSource implements Source {
+  readonly name: string;
+  readonly #options: MqttConnectOptions;
+  readonly #health: SourceHealth;
+  #client: MqttClient | undefined;
+  #acks = new OrderedAcks(() => {});
+  #attempt = 0;
+  #protocol: 4 | 5 = 5;
+  #goOn: (() => void) | undefined;
+  #cancelRetry = () => {};
+  #stopped = false;
+
+  constructor(options: MqttConnectOptions) {
+    this.name = options.name;
+    this.#options = options;
+    this.#health = new SourceHealth(options.name, 'mqtt-connect');
+  }
+
+  async start(): Promise<void> {
+    this.#connect();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#cancelRetry();
+    this.#health.stopped();
+    await this.#client?.endAsync(true);
+  }
+
+  status(): SourceStatus {
+    return this.#health.status();
+  }
+
+  #connect(): void {
+    const { url, client_id, username, password } = this.#options;
+    const five = this.#protocol === 5;
+    const client = mqtt.connect(url, {
+      manualConnect: true,
+      protocolVersion: this.#protocol,
+      clientId: client_id,
+      clean: false,
+      keepalive: 30,
+      reconnectPeriod: 0,
+      resubscribe: false,
+      ...(username === undefined ? {} : { username }),
+      ...(password === undefined ? {} : { password }),
+      ...(five
+        ? {
+            properties: {
+              sessionExpiryInterval: session_expiry_s,
+              receiveMaximum: receive_maximum,
+            },
+          }
+        : {}),
+    });
+    this.#client = client;
+    // Set before connecting: messages of the kept session arrive right behind the CONNACK.
+    client.handleMessage = (packet, done) => this.#receive(client, packet, done);
+    client.on('connect', () => void this.#subscribe(client));
+    client.on('error', (error) => this.#failed(error));
+    client.on('close', () => this.#lost());
+    this.#acks = new OrderedAcks((messageId) => this.#acknowledge(client, messageId));
+    client.connect();
+  }
+
+  async #subscribe(client: MqttClient): Promise<void> {
+    this.#attempt = 0;
+    try {
+      await client.subscribeAsync([...this.#options.topics], { qos: 1 });
+      this.#health.running();
+    } catch (error) {
+      this.#failed(error);
+    }
+  }
+
+  #receive(client: MqttClient, packet: IPublishPacket, done: (error?: Error) => void): void {
+    const now = this.#options.clock.now();
+    this.#health.frame(now);
+    const bytes = typeof packet.payload === 'string' ? Buffer.from(packet.payload) : packet.payload;
+    const frame = mqttFrame(this.name, packet.topic.toString(), bytes, now, packet.retain);
+    const acks = this.#acks;
+    const committed = packet.messageId === undefined ? undefined : acks.expect(packet.messageId);
+    void this.#options.accept(frame).then(() => {
+      // A queue of an older connection only forgets; see ordered-acks.ts.
+      if (acks === this.#acks && client === this.#client) committed?.();
+      if (acks.waiting < unacknowledged_max / 2) this.#release();
+    });
+    const goOn = () => done(packet.qos === 0 ? undefined : acknowledgeLater);
+    if (acks.waiting < unacknowledged_max) goOn();
+    else this.#goOn = goOn;
+  }
+
+  #release(): void {
+    const goOn = this.#goOn;
+    this.#goOn = undefined;
+    goOn?.();
+  }
+
+  #acknowledge(client: MqttClient, messageId: number): void {
+    if (client.connected)
+      (client as unknown as PacketSender)._sendPacket({ cmd: 'puback', messageId });
+  }
+
+  #failed(error: unknown): void {
+    const text = `${this.#options.url}: ${errorText(error)}`;
+    if (/protocol version/i.test(text) && this.#protocol === 5) this.#protocol = 4;
+    if (this.#health.failing(text)) {
+      this.#options.log.warn({ source: this.name, detail: text }, 'source_unavailable');
+    }
+  }
+
+  /** Each connection gets a new client, and with it a new, empty queue of acknowledgements. */
+  #lost(): void {
+    if (this.#stopped) return;
+    const client = this.#client;
+    this.#client = undefined;
+    this.#goOn = undefined;
+    if (client === undefined) return;
+    client.removeAllListeners('close');
+    client.end(true);
+    if (this.#health.status().state === 'running') this.#failed(new Error('connection closed'));
+    const { clock } = this.#options;
+    const wait_ms = backoff_ms(this.#attempt, reconnect, clock.random);
+    this.#attempt += 1;
+    this.#cancelRetry = clock.after(wait_ms, () => this.#connect());
+  }
+}

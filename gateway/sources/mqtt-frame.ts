@@ -1,0 +1,18 @@
+/** An MQTT message as a frame, for both ways of receiving one. */
+import { type Frame, frame_bytes_max } from './source.ts';
+
+/** Bytes of an oversized message that are kept to show what it was. */
+const head_bytes = 4096;
+
+export function mqttFrame(
+  source: string,
+  topic: string,
+  bytes: Uint8Array,
+  received_at: number,
+  retained: boolean,
+): Frame {
+  const frame = { source, address: topic, bytes, received_at, retained };
+  if (bytes.length <= frame_bytes_max) return frame;
+  const detail = `${bytes.length} bytes where ${frame_bytes_max} are taken`;
+  return { ...frame, bytes: bytes.subarray(0, head_bytes), fault: { reason: 'too_large', detail } };
+}

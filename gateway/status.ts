@@ -1,0 +1,112 @@
+/** What the gateway says about itself: to the CLI in full, to HQ as the heartbeat. */
+import type { Clock } from '../shared/runtime/clock.ts';
+import type { Heartbeat } from '../shared/wire/heartbeat.ts';
+import type { BufferStats } from './buffer/entry.ts';
+import type { ReadingBuffer } from './buffer/reading-buffer.ts';
+import { kindOf } from './pairing/sensor.ts';
+import type { PairedSensor, SensorRegistry } from './pairing/sensor-registry.ts';
+import type { Pipeline } from './pipeline.ts';
+import type { Source, SourceStatus } from './sources/source.ts';
+import type { UplinkStatus } from './sync/uplink.ts';
+
+export interface SensorStatus {
+  readonly sensor_id: string;
+  readonly name: string;
+  readonly profile: string;
+  readonly source: string;
+  readonly address: string;
+  readonly kind: 'line' | 'zone';
+  readonly silent_after_s: number;
+  /** ms since the epoch; null: not since the daemon started. */
+  readonly last_seen_at: number | null;
+}
+
+export interface GatewayStatus {
+  readonly version: string;
+  readonly started_at: number;
+  readonly now: number;
+  /** `degraded`: commits fail at the moment, nothing is acknowledged. */
+  readonly durability: 'fsync' | 'degraded';
+  /** Why commits fail, or null. */
+  readonly buffer_error: string | null;
+  readonly buffer: BufferStats;
+  readonly sources: readonly SourceStatus[];
+  readonly sensors: readonly SensorStatus[];
+  /** Frames understood that carried no people, by reason, since start. */
+  readonly ignored: Record<string, number>;
+  readonly uplink: UplinkStatus;
+}
+
+export interface StatusParts {
+  readonly version: string;
+  readonly started_at: number;
+  readonly buffer: ReadingBuffer;
+  readonly sources: readonly Source[];
+  readonly registry: SensorRegistry;
+  readonly pipeline: Pipeline;
+  readonly clock: Clock;
+}
+
+export async function gatewayStatus(
+  parts: StatusParts,
+  uplink: UplinkStatus,
+): Promise<GatewayStatus> {
+  const { buffer, clock, pipeline } = parts;
+  return {
+    version: parts.version,
+    started_at: parts.started_at,
+    now: clock.now(),
+    durability: buffer.failure === null ? 'fsync' : 'degraded',
+    buffer_error: buffer.failure,
+    buffer: await buffer.stats(),
+    sources: parts.sources.map((source) => source.status()),
+    sensors: sensorStatuses(parts),
+    ignored: pipeline.ignored(),
+    uplink,
+  };
+}
+
+export async function heartbeatOf(parts: StatusParts): Promise<Heartbeat> {
+  // Read before the statistics: what arrives in between is then too much delay, never too little.
+  const now = parts.clock.now();
+  const stats = await parts.buffer.stats();
+  const delivered_at =
+    stats.oldest_unsent_received_at === null ? now : Math.min(stats.oldest_unsent_received_at, now);
+  return {
+    version: parts.version,
+    epoch: stats.epoch,
+    sent_at: now,
+    buffered: stats.buffered,
+    oldest_unsent_at: stats.oldest_unsent_at,
+    delivered_at,
+    durability: parts.buffer.failure === null ? 'fsync' : 'degraded',
+    sensors: sensorStatuses(parts).map(
+      ({ source: _source, address: _address, ...sensor }) => sensor,
+    ),
+    sources: parts.sources.map((source) => {
+      const { source: name, state, error } = source.status();
+      return { source: name, state, error: error?.slice(0, 100) ?? null };
+    }),
+    quarantined: stats.quarantined.map(({ source, reason, count }) => ({ source, reason, count })),
+  };
+}
+
+function sensorStatuses({ registry, pipeline }: StatusParts): SensorStatus[] {
+  return registry.list().map((paired) => sensorStatus(paired, pipeline));
+}
+
+export function sensorStatus(
+  { sensor, profile, address }: PairedSensor,
+  pipeline: Pipeline | null,
+): SensorStatus {
+  return {
+    sensor_id: sensor.sensor_id,
+    name: sensor.name,
+    profile: profile.name,
+    source: sensor.source,
+    address,
+    kind: kindOf(profile),
+    silent_after_s: profile.silent_after_s,
+    last_seen_at: pipeline?.lastSeen(sensor.sensor_id) ?? null,
+  };
+}

@@ -1,0 +1,50 @@
+/** Who this gateway is at HQ: the one secret in the store, in a file that only its user can read. */
+import { createHash, randomBytes } from 'node:crypto';
+import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { z } from 'zod';
+import { FootbridgeError } from '../../shared/runtime/errors.ts';
+
+const credentialSchema = z.object({
+  hq_url: z.string(),
+  gateway_id: z.uuid(),
+  credential_id: z.uuid(),
+  secret: z.string(),
+  organization: z.string(),
+  store: z.string(),
+  timezone: z.string(),
+});
+export type Credential = z.infer<typeof credentialSchema>;
+
+/** @throws FootbridgeError not_enrolled, config_invalid */
+export function readCredential(path: string): Credential {
+  if (!existsSync(path)) throw new FootbridgeError('not_enrolled', `${path} does not exist`);
+  try {
+    return credentialSchema.parse(JSON.parse(readFileSync(path, 'utf8')));
+  } catch (cause) {
+    throw new FootbridgeError('config_invalid', `${path} is damaged`, {
+      cause,
+      hint: 'Enrol again: `footbridge enroll --force`. Buffered readings are kept.',
+    });
+  }
+}
+
+export function writeCredential(path: string, credential: Credential): void {
+  const written = `${path}.new`;
+  writeFileSync(written, `${JSON.stringify(credential, null, 2)}\n`, { mode: 0o600, flush: true });
+  renameSync(written, path);
+}
+
+/** The value of the Authorization header. */
+export function bearer(credential: Credential): string {
+  return `Bearer fbg_${credential.credential_id}_${credential.secret}`;
+}
+
+/** 256 random bits; HQ only ever learns their hash from us when we enrol. */
+export function newSecret(): string {
+  return randomBytes(32).toString('base64url');
+}
+
+/** SHA-256 in hex. A plain hash is enough for 256 random bits: there is nothing to guess. */
+export function hashOfSecret(secret: string): string {
+  return createHash('sha256').update(secret).digest('hex');
+}

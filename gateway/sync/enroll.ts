@@ -1,0 +1,69 @@
+/** Exchanges an enrolment token for this gateway's identity at HQ. */
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { type ErrorCode, errorCatalogue, FootbridgeError } from '../../shared/runtime/errors.ts';
+import {
+  type EnrollRequest,
+  enrollAnswerSchema,
+  enrollTokenSchema,
+} from '../../shared/wire/enroll.ts';
+import { errorBodySchema } from '../../shared/wire/error-body.ts';
+import { type Credential, hashOfSecret, newSecret, writeCredential } from './credential.ts';
+import type { HqClient } from './hq-client.ts';
+
+/**
+ * The secret is on disk before HQ hears of it. When the answer is lost, the next try sends the same
+ * hash and HQ gives the same identity; the token is not wasted.
+ *
+ * @throws FootbridgeError usage, hq_unreachable, hq_answer_invalid, token_unknown, token_used, token_expired
+ */
+export async function enroll(options: {
+  client: HqClient;
+  hq_url: string;
+  token: string;
+  name: string;
+  version: string;
+  credential_path: string;
+}): Promise<Credential> {
+  const token = enrollTokenSchema.safeParse(options.token);
+  if (!token.success) {
+    const detail = `--token: ${token.error.issues[0]?.message} (found ${options.token.length} characters)`;
+    throw new FootbridgeError('usage', detail);
+  }
+  const secret_path = `${options.credential_path}.secret`;
+  if (!existsSync(secret_path)) {
+    writeFileSync(secret_path, newSecret(), { mode: 0o600, flush: true });
+  }
+  const secret = readFileSync(secret_path, 'utf8');
+  const request: EnrollRequest = {
+    token: token.data,
+    secret_hash: hashOfSecret(secret),
+    name: options.name,
+    version: options.version,
+  };
+  const answer = await options.client.post({ path: '/v1/enroll', body: JSON.stringify(request) });
+  if (answer.status !== 200) throw refusal(answer.body, answer.status);
+  const parsed = enrollAnswerSchema.safeParse(parse(answer.body));
+  if (!parsed.success) throw new FootbridgeError('hq_answer_invalid', answer.body.slice(0, 200));
+  const credential = { hq_url: options.hq_url, secret, ...parsed.data };
+  writeCredential(options.credential_path, credential);
+  rmSync(secret_path);
+  return credential;
+}
+
+/** HQ's own error where the body carries one; anything else did not come from HQ. */
+function refusal(body: string, status: number): FootbridgeError {
+  const parsed = errorBodySchema.safeParse(parse(body));
+  if (!parsed.success || !(parsed.data.error.code in errorCatalogue)) {
+    return new FootbridgeError('hq_answer_invalid', `HTTP ${status}: ${body.slice(0, 200)}`);
+  }
+  const { code, detail } = parsed.data.error;
+  return new FootbridgeError(code as ErrorCode, detail);
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,79 @@
+/** Tells HQ regularly how this gateway is. */
+import type { Clock } from '../../shared/runtime/clock.ts';
+import { errorText } from '../../shared/runtime/errors.ts';
+import type { Part } from '../../shared/runtime/lifecycle.ts';
+import type { Log } from '../../shared/runtime/log.ts';
+import { type Heartbeat, heartbeatAnswerSchema } from '../../shared/wire/heartbeat.ts';
+import { bearer, type Credential } from './credential.ts';
+import type { HqClient } from './hq-client.ts';
+
+export interface HeartbeatOptions {
+  readonly client: HqClient;
+  readonly credential: Credential;
+  readonly report: () => Promise<Heartbeat>;
+  readonly interval_ms: number;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** Beyond this, readings stand in the wrong minute; HQ and the doctor say so. */
+const skew_warn_ms = 60_000;
+
+export class HeartbeatLoop implements Part {
+  readonly name = 'heartbeat';
+  readonly #options: HeartbeatOptions;
+  readonly #stop = new AbortController();
+  #running: Promise<void> = Promise.resolve();
+  #skew_ms: number | null = null;
+
+  constructor(options: HeartbeatOptions) {
+    this.#options = options;
+  }
+
+  start(): void {
+    this.#running = this.#run();
+  }
+
+  async stop(): Promise<void> {
+    this.#stop.abort();
+    await this.#running;
+  }
+
+  /** How far this gateway's clock is ahead of HQ's, ms; null before the first answer. */
+  get skew_ms(): number | null {
+    return this.#skew_ms;
+  }
+
+  async #run(): Promise<void> {
+    const { clock, interval_ms } = this.#options;
+    while (!this.#stop.signal.aborted) {
+      await this.#beat();
+      await clock.sleep(interval_ms, this.#stop.signal);
+    }
+  }
+
+  async #beat(): Promise<void> {
+    const { client, credential, report, clock, log } = this.#options;
+    try {
+      const heartbeat = await report();
+      const answer = await client.post(
+        {
+          path: '/v1/heartbeats',
+          body: JSON.stringify(heartbeat),
+          authorization: bearer(credential),
+        },
+        this.#stop.signal,
+      );
+      if (answer.status !== 200) {
+        log.debug({ status: answer.status }, 'heartbeat not taken');
+        return;
+      }
+      const { server_time } = heartbeatAnswerSchema.parse(JSON.parse(answer.body));
+      this.#skew_ms = clock.now() - server_time;
+      if (Math.abs(this.#skew_ms) > skew_warn_ms) log.warn({ skew_ms: this.#skew_ms }, 'clock');
+    } catch (error) {
+      // The sync loop already reports an HQ that is away; two voices for one fault help nobody.
+      log.debug({ detail: errorText(error) }, 'heartbeat not delivered');
+    }
+  }
+}

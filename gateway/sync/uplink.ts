@@ -1,0 +1,115 @@
+/**
+ * Everything that needs a credential: delivery and heartbeat. Waits for the enrolment while there
+ * is none, and starts anew when the credential changes, so that `footbridge enroll` needs no restart
+ * and an unenrolled gateway already counts.
+ */
+import { statSync } from 'node:fs';
+import type { Clock } from '../../shared/runtime/clock.ts';
+import { errorText } from '../../shared/runtime/errors.ts';
+import type { Part } from '../../shared/runtime/lifecycle.ts';
+import type { Log } from '../../shared/runtime/log.ts';
+import type { Heartbeat } from '../../shared/wire/heartbeat.ts';
+import type { ReadingBuffer } from '../buffer/reading-buffer.ts';
+import { type Credential, readCredential } from './credential.ts';
+import { HeartbeatLoop } from './heartbeat.ts';
+import { HqClient } from './hq-client.ts';
+import { SyncLoop, type SyncStatus } from './sync-loop.ts';
+
+export interface UplinkOptions {
+  readonly credential_path: string;
+  readonly buffer: ReadingBuffer;
+  readonly report: () => Promise<Heartbeat>;
+  readonly send_interval_ms: number;
+  readonly retry_max_ms: number;
+  readonly heartbeat_interval_ms: number;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+export interface UplinkStatus {
+  /** Where the readings go; null before enrolment. */
+  readonly enrolled: Omit<Credential, 'secret' | 'credential_id'> | null;
+  readonly sync: SyncStatus | null;
+  readonly clock_skew_ms: number | null;
+}
+
+const credential_check_ms = 2_000;
+
+export class Uplink implements Part {
+  readonly name = 'uplink';
+  readonly #options: UplinkOptions;
+  #current: { credential: Credential; sync: SyncLoop; heartbeat: HeartbeatLoop } | undefined;
+  #read_version = '';
+  #cancelCheck = () => {};
+  #stopped = false;
+
+  constructor(options: UplinkOptions) {
+    this.#options = options;
+  }
+
+  async start(): Promise<void> {
+    await this.#check();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#cancelCheck();
+    await this.#disconnect();
+  }
+
+  status(): UplinkStatus {
+    if (this.#current === undefined) return { enrolled: null, sync: null, clock_skew_ms: null };
+    const { credential, sync, heartbeat } = this.#current;
+    const { hq_url, gateway_id, organization, store, timezone } = credential;
+    return {
+      enrolled: { hq_url, gateway_id, organization, store, timezone },
+      sync: sync.status(),
+      clock_skew_ms: heartbeat.skew_ms,
+    };
+  }
+
+  async #check(): Promise<void> {
+    const version = fileVersion(this.#options.credential_path);
+    if (version !== this.#read_version) {
+      this.#read_version = version;
+      await this.#disconnect();
+      if (version !== '') this.#connect();
+    }
+    if (this.#stopped) return;
+    this.#cancelCheck = this.#options.clock.after(credential_check_ms, () => void this.#check());
+  }
+
+  #connect(): void {
+    const { credential_path, clock, log } = this.#options;
+    try {
+      const credential = readCredential(credential_path);
+      const client = new HqClient(credential.hq_url, clock);
+      const sync = new SyncLoop({ ...this.#options, client, credential });
+      const heartbeat = new HeartbeatLoop({
+        client,
+        credential,
+        report: this.#options.report,
+        interval_ms: this.#options.heartbeat_interval_ms,
+        clock,
+        log,
+      });
+      sync.start();
+      heartbeat.start();
+      this.#current = { credential, sync, heartbeat };
+    } catch (error) {
+      log.error({ detail: errorText(error) }, 'not_enrolled');
+    }
+  }
+
+  async #disconnect(): Promise<void> {
+    const current = this.#current;
+    this.#current = undefined;
+    await Promise.all([current?.sync.stop(), current?.heartbeat.stop()]);
+  }
+}
+
+/** Changes when the file does; empty while there is none. */
+function fileVersion(path: string): string {
+  const stat = statSync(path, { throwIfNoEntry: false });
+  return stat === undefined ? '' : `${stat.ino}:${stat.mtimeMs}`;
+}

@@ -1,0 +1,49 @@
+import { expect, test } from 'vitest';
+import { outcomeOf } from '../../../gateway/sync/outcome.ts';
+
+const sent = { batch_id: '0198c3a0-0000-7000-8000-000000000001', rows: 3 };
+const ok = { batch_id: sent.batch_id, accepted: 2, duplicate: 1, rejected: [], ack_sequence: 3 };
+const error = (code: string) => JSON.stringify({ error: { code, message: 'm', detail: 'd' } });
+const answer = (status: number, body: string, retry_after: string | null = null) =>
+  outcomeOf({ status, body, retry_after }, sent);
+
+test('an answer that accounts for every row is delivery', () => {
+  expect(answer(200, JSON.stringify(ok)).kind).toBe('delivered');
+});
+
+test.each([
+  ['that leaves a row out', { ...ok, accepted: 1 }],
+  ['for another batch', { ...ok, batch_id: '0198c3a0-0000-7000-8000-000000000002' }],
+  ['that is no answer', { hello: 'world' }],
+])('a 200 %s forgets nothing: the batch is sent again', (_what, body) => {
+  expect(answer(200, JSON.stringify(body)).kind).toBe('retry');
+});
+
+test('a captive portal’s login page is not delivery', () => {
+  expect(answer(200, '<html>Welcome to the mall</html>').kind).toBe('retry');
+});
+
+test.each([400, 413, 415, 422])('HQ’s own %i splits the batch', (status) => {
+  expect(answer(status, error('batch_invalid'))).toMatchObject({
+    kind: 'split',
+    code: 'batch_invalid',
+  });
+});
+
+test('a proxy’s 400 condemns no reading', () => {
+  expect(answer(400, 'Bad Request').kind).toBe('retry');
+});
+
+test.each([401, 403])('a %i keeps everything and asks for a new enrolment', (status) => {
+  expect(answer(status, error('credential_refused')).kind).toBe('refused');
+});
+
+test.each([404, 409, 429, 500, 502, 503, 504])('a %i is tried again', (status) => {
+  expect(answer(status, '').kind).toBe('retry');
+});
+
+test('HQ’s wish when to come back is obeyed, up to an hour', () => {
+  expect(answer(503, error('overloaded'), '7')).toMatchObject({ after_ms: 7_000 });
+  expect(answer(503, error('overloaded'), '999999')).toMatchObject({ after_ms: 3_600_000 });
+  expect(answer(503, error('overloaded'), 'soon')).toMatchObject({ after_ms: null });
+});
