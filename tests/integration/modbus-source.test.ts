@@ -192,7 +192,7 @@ test('a device that is not there is a state, not a failed start', async () => {
 
 describe('a device that answers late', () => {
   /** Answers every request for registers 0..1 with 111 after the timeout, others with 222 at once. */
-  async function startLateDevice(transaction: (asked: number) => number): Promise<number> {
+  async function startLateDevice(lateTransaction: (asked: number) => number): Promise<number> {
     const sockets = new Set<Socket>();
     const server = createServer((socket) => {
       sockets.add(socket);
@@ -201,7 +201,8 @@ describe('a device that answers late', () => {
         const isFirst = request.readUInt16BE(8) === 0;
         const answer = Buffer.from('0000000000070504040000', 'hex');
         const whole = Buffer.concat([answer, Buffer.of(0, isFirst ? 111 : 222)]);
-        whole.writeUInt16BE(transaction(request.readUInt16BE(0)), 0);
+        const asked = request.readUInt16BE(0);
+        whole.writeUInt16BE(isFirst ? lateTransaction(asked) : asked, 0);
         setTimeout(() => socket.write(whole), isFirst ? 150 : 0);
       });
     });
@@ -215,9 +216,9 @@ describe('a device that answers late', () => {
 
   test.each([
     ['with its own transaction', (asked: number) => asked],
-    ['with whatever transaction is open', () => 1],
-  ])('%s: the answer is never taken for other registers', async (_, transaction) => {
-    const port = await startLateDevice(transaction);
+    ['with the transaction that comes next', (asked: number) => asked + 1],
+  ])('%s: the answer is never taken for other registers', async (_, lateTransaction) => {
+    const port = await startLateDevice(lateTransaction);
     await startSource(port, [
       poll(5, { address: 'unit/5/slow', start: 0 }),
       poll(5, { address: 'unit/5/quick', start: 16 }),
