@@ -191,7 +191,7 @@ test('a device that is not there is a state, not a failed start', async () => {
 });
 
 describe('a device that answers late', () => {
-  /** Answers every request for registers 0..1 with 111 after the timeout, others with 222 at once. */
+  /** Answers every request for registers 0..1 with 111 after the timeout, others with 222 in time. */
   async function startLateDevice(lateTransaction: (asked: number) => number): Promise<number> {
     const sockets = new Set<Socket>();
     const server = createServer((socket) => {
@@ -203,7 +203,7 @@ describe('a device that answers late', () => {
         const whole = Buffer.concat([answer, Buffer.of(0, isFirst ? 111 : 222)]);
         const asked = request.readUInt16BE(0);
         whole.writeUInt16BE(isFirst ? lateTransaction(asked) : asked, 0);
-        setTimeout(() => socket.write(whole), isFirst ? 150 : 0);
+        setTimeout(() => socket.write(whole), isFirst ? 300 : 150);
       });
     });
     const port = await listen(server);
@@ -220,8 +220,8 @@ describe('a device that answers late', () => {
   ])('%s: the answer is never taken for other registers', async (_, lateTransaction) => {
     const port = await startLateDevice(lateTransaction);
     await startSource(port, [
-      poll(5, { address: 'unit/5/slow', start: 0 }),
-      poll(5, { address: 'unit/5/quick', start: 16 }),
+      poll(5, { address: 'unit/5/slow', start: 0, timeout_ms: 200 }),
+      poll(5, { address: 'unit/5/quick', start: 16, timeout_ms: 250 }),
     ]);
     await eventually('three polls', () => log.frames.length >= 3);
     await systemClock.sleep(400);
@@ -230,7 +230,7 @@ describe('a device that answers late', () => {
 
   test('an answer of another unit is no answer', async () => {
     const port = await startLateDevice((asked) => asked);
-    const source = await startSource(port, [poll(6, { start: 16 })]);
+    const source = await startSource(port, [poll(6, { start: 16, timeout_ms: 250 })]);
     await eventually('silent', () => source.units()[0]?.state === 'silent');
     expect(log.frames).toEqual([]);
     expect(source.units()[0]?.error).toContain('expected address 6 got 5');
