@@ -11,6 +11,7 @@ import modbusSerial from 'modbus-serial';
 import { backoff_ms, type Clock } from '../../shared/runtime/clock.ts';
 import { errorText } from '../../shared/runtime/errors.ts';
 import type { Log } from '../../shared/runtime/log.ts';
+import { FrameOutlet } from './frame-outlet.ts';
 import { type Poll, PollSchedule, type UnitStatus } from './poll-schedule.ts';
 import type { Accept, FrameFault, Source, SourceStatus } from './source.ts';
 
@@ -57,19 +58,21 @@ type Outcome =
 export class ModbusSource implements Source {
   readonly name: string;
   readonly #options: ModbusOptions;
+  readonly #outlet: FrameOutlet;
   readonly #schedule = new PollSchedule<ModbusPoll>();
   readonly #stop = new AbortController();
   #wake = new AbortController();
   #socket: Socket | undefined;
+  /** Ends whatever the loop waits for. */
+  #interrupt = () => this.#wake.abort();
   #loop: Promise<void> = Promise.resolve();
   #state: SourceStatus['state'] = 'starting';
   #error: string | null = null;
-  #frames = 0;
-  #last_frame_at: number | null = null;
 
   constructor(options: ModbusOptions) {
     this.name = options.name;
     this.#options = options;
+    this.#outlet = new FrameOutlet(options);
   }
 
   /** Sets what is read from now on; may be called at any time. */
@@ -99,8 +102,8 @@ export class ModbusSource implements Source {
       kind: 'modbus',
       state: missing === null ? this.#state : 'failing',
       error: missing ?? this.#error,
-      frames: this.#frames,
-      last_frame_at: this.#last_frame_at,
+      frames: this.#outlet.frames,
+      last_frame_at: this.#outlet.last_frame_at,
     };
   }
 
@@ -112,14 +115,14 @@ export class ModbusSource implements Source {
     const { clock, log } = this.#options;
     let attempt = 0;
     while (!this.#stop.signal.aborted) {
-      const frames = this.#frames;
+      const { frames } = this.#outlet;
       try {
         await this.#useOneConnection();
         await clock.sleep(quarantine_ms, this.#stop.signal);
       } catch (error) {
         if (this.#stop.signal.aborted) return;
         // A device that accepts and hangs up at once must not be called without a pause.
-        attempt = this.#frames > frames ? 0 : attempt + 1;
+        attempt = this.#outlet.frames > frames ? 0 : attempt + 1;
         const wait_ms = backoff_ms(attempt, reconnect, clock.random);
         this.#state = 'failing';
         this.#error = errorText(error);
@@ -134,56 +137,72 @@ export class ModbusSource implements Source {
   async #useOneConnection(): Promise<void> {
     const { host, port } = this.#options;
     const socket = connect({ host, port, noDelay: true, keepAlive: true });
-    const lost = new Promise<never>((_, reject) => {
-      socket.once('error', reject);
-      socket.once('close', () => reject(new Error(`${host}:${port} closed the connection`)));
-    });
-    lost.catch(() => this.#wake.abort());
     this.#socket = socket;
+    let error = new Error(`${host}:${port} closed the connection`);
+    socket.on('error', (cause) => {
+      error = cause;
+    });
+    socket.on('close', () => this.#interrupt());
     try {
-      await Promise.race([this.#connected(socket), lost]);
+      await this.#connected(socket);
+      if (socket.readyState !== 'open') throw error;
       const client: Client = new modbusSerial.default();
       await client.linkTCP(socket, { port });
       this.#state = 'running';
       this.#error = null;
-      await this.#pollUntilSilence(client, lost);
+      await this.#pollUntilSilence(client, socket);
+      if (socket.destroyed) throw error;
     } finally {
       socket.destroy();
     }
   }
 
-  async #connected(socket: Socket): Promise<void> {
+  /** Resolves when the socket is connected or closed. */
+  #connected(socket: Socket): Promise<void> {
     const { host, port, clock } = this.#options;
-    await new Promise<void>((resolve, reject) => {
-      const cancel = clock.after(connect_timeout_ms, () => {
-        reject(new Error(`${host}:${port} did not answer within ${connect_timeout_ms} ms`));
+    return new Promise((resolve) => {
+      const cancelDeadline = clock.after(connect_timeout_ms, () => {
+        socket.destroy(new Error(`${host}:${port} did not answer in ${connect_timeout_ms} ms`));
       });
-      socket.once('connect', resolve);
-      socket.once('close', cancel);
-      socket.once('connect', cancel);
+      const settle = () => {
+        cancelDeadline();
+        resolve();
+      };
+      socket.once('connect', settle);
+      socket.once('close', settle);
     });
   }
 
-  async #pollUntilSilence(client: Client, lost: Promise<never>): Promise<void> {
+  async #pollUntilSilence(client: Client, socket: Socket): Promise<void> {
     const { clock, log } = this.#options;
-    while (!this.#stop.signal.aborted) {
+    while (!socket.destroyed) {
       const next = this.#schedule.next(clock.monotonic());
       if ('wait_ms' in next) {
         this.#wake = new AbortController();
-        const sleep = clock.sleep(Math.min(next.wait_ms, idle_ms), this.#wake.signal);
-        await Promise.race([sleep, lost]);
+        await clock.sleep(Math.min(next.wait_ms, idle_ms), this.#wake.signal);
         continue;
       }
-      const outcome = await Promise.race([ask(client, next.poll), lost]);
-      this.#settle(next.poll, outcome);
+      const { poll } = next;
+      const outcome = await this.#ask(client, poll);
+      if (socket.destroyed) return;
+      this.#settle(poll, outcome);
       if (outcome.kind === 'silence') {
-        log.warn(
-          { source: this.name, address: next.poll.address, detail: outcome.detail },
-          'unit is silent',
-        );
+        const { address } = poll;
+        log.warn({ source: this.name, address, detail: outcome.detail }, 'unit is silent');
         return;
       }
     }
+  }
+
+  /** A connection that is lost ends the wait at once; modbus-serial would sit out the timeout. */
+  #ask(client: Client, poll: ModbusPoll): Promise<Outcome> {
+    return new Promise((resolve) => {
+      this.#interrupt = () => {
+        resolve({ kind: 'silence', detail: 'the connection was lost' });
+        this.#wake.abort();
+      };
+      ask(client, poll).then(resolve);
+    });
   }
 
   #settle(poll: ModbusPoll, outcome: Outcome): void {
@@ -196,24 +215,18 @@ export class ModbusSource implements Source {
     } else if (outcome.kind === 'silence' || absentExceptions.has(outcome.exception)) {
       this.#schedule.missed(poll.address, 'silent', outcome.detail, now);
     } else {
-      this.#schedule.missed(poll.address, 'refusing', outcome.detail, now);
+      this.#schedule.missed(poll.address, 'faulty', outcome.detail, now);
       const pdu = Uint8Array.of(poll.function | 0x80, outcome.exception);
       this.#hand(poll.address, pdu, { reason: 'exception_answer', detail: outcome.detail });
     }
   }
 
   #hand(address: string, bytes: Uint8Array, fault?: FrameFault): void {
-    const { accept, clock, log } = this.#options;
-    const received_at = clock.now();
-    this.#frames += 1;
-    this.#last_frame_at = received_at;
     this.#schedule.hold(address);
-    accept({ source: this.name, address, bytes, received_at, ...(fault && { fault }) })
-      .catch((error) => log.error({ source: this.name, detail: errorText(error) }, 'frame refused'))
-      .finally(() => {
-        this.#schedule.release(address);
-        this.#wake.abort();
-      });
+    this.#outlet.hand(address, bytes, fault).then(() => {
+      this.#schedule.release(address);
+      this.#wake.abort();
+    });
   }
 }
 

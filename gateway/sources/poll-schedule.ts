@@ -17,7 +17,7 @@ export interface Poll {
 /** What a unit on a bus did when it was last asked. */
 export interface UnitStatus {
   readonly address: string;
-  readonly state: 'unasked' | 'answering' | 'silent' | 'refusing';
+  readonly state: 'unasked' | 'answering' | 'silent' | 'faulty';
   /** Polls without a usable answer, since the last usable one. */
   readonly missed: number;
   /** What the last missed poll ended in, or null. */
@@ -30,8 +30,8 @@ export const unit_backoff_cap_ms = 60_000;
 interface Unit<P extends Poll> {
   poll: P;
   due_at: number;
-  /** Its last frame is not on disk yet; asking again would only queue frames in memory. */
-  isHeld: boolean;
+  /** Frames not on disk yet; asking again would only queue more of them in memory. */
+  held: number;
   state: UnitStatus['state'];
   missed: number;
   error: string | null;
@@ -48,7 +48,7 @@ export class PollSchedule<P extends Poll> {
       const known = this.#units.get(poll.address);
       const isSame = known?.poll.every_ms === poll.every_ms;
       units.set(poll.address, {
-        isHeld: false,
+        held: 0,
         state: 'unasked',
         missed: 0,
         error: null,
@@ -67,7 +67,7 @@ export class PollSchedule<P extends Poll> {
 
   /** The poll that is due longest, or how long nothing will be due. */
   next(now: number): { poll: P } | { wait_ms: number } {
-    const free = [...this.#units.values()].filter((unit) => !unit.isHeld);
+    const free = [...this.#units.values()].filter((unit) => unit.held === 0);
     const first = free.reduce<Unit<P> | undefined>(
       (best, unit) => (best === undefined || unit.due_at < best.due_at ? unit : best),
       undefined,
@@ -97,17 +97,17 @@ export class PollSchedule<P extends Poll> {
   /** A frame of the unit was handed on: it is not asked again before {@link release}. */
   hold(address: string): void {
     const unit = this.#units.get(address);
-    if (unit !== undefined) unit.isHeld = true;
+    if (unit !== undefined) unit.held += 1;
   }
 
-  /** What the unit's last frame says is on disk. */
+  /** What one of the held frames says is on disk. */
   release(address: string): void {
     const unit = this.#units.get(address);
-    if (unit !== undefined) unit.isHeld = false;
+    if (unit !== undefined) unit.held = Math.max(0, unit.held - 1);
   }
 
   /** The unit gave no usable answer. */
-  missed(address: string, state: 'silent' | 'refusing', error: string, now: number): void {
+  missed(address: string, state: 'silent' | 'faulty', error: string, now: number): void {
     const unit = this.#units.get(address);
     if (unit === undefined) return;
     const pause_ms = unit.poll.every_ms * 2 ** Math.min(unit.missed, 20);

@@ -118,7 +118,7 @@ describe('a Modbus TCP device', () => {
       fault: { reason: 'exception_answer' },
     });
     expect(log.frames[0]?.fault?.detail).toContain('function 4, registers 0 to 1');
-    expect(source.units()[0]).toMatchObject({ state: 'refusing' });
+    expect(source.units()[0]).toMatchObject({ state: 'faulty' });
     expect(source.status()).toMatchObject({ state: 'failing' });
   });
 

@@ -64,7 +64,7 @@ describe('who is asked next', () => {
     const schedule = scheduleOf(five, six);
     schedule.missed('unit/5', 'silent', 'no answer', 0);
     expect(schedule.allMissing()).toBeNull();
-    schedule.missed('unit/6', 'refusing', 'exception 2', 0);
+    schedule.missed('unit/6', 'faulty', 'exception 2', 0);
     expect(schedule.allMissing()).toBe('unit/5: no answer; unit/6: exception 2');
     schedule.answered('unit/5', 0);
     expect(schedule.allMissing()).toBeNull();
