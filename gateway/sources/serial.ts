@@ -1,0 +1,325 @@
+/**
+ * A serial line: asks its units one after the other, or listens to a device that speaks unasked.
+ *
+ * The port is opened by a path that stays the same (/dev/serial/by-id/…), never by /dev/ttyUSB0,
+ * which names another device after the next plug.
+ */
+import { SerialPort } from 'serialport';
+import { backoff_ms, type Clock } from '../../shared/runtime/clock.ts';
+import { errorText } from '../../shared/runtime/errors.ts';
+import type { Log } from '../../shared/runtime/log.ts';
+import { FrameOutlet } from './frame-outlet.ts';
+import { type Framed, Framer } from './framer.ts';
+import type { Framing } from './framing.ts';
+import { type Poll, PollSchedule, type UnitStatus } from './poll-schedule.ts';
+import type { Accept, FrameFault, Source, SourceStatus } from './source.ts';
+
+export interface SerialSettings {
+  readonly baud: number;
+  readonly data_bits: 5 | 6 | 7 | 8;
+  readonly parity: 'none' | 'even' | 'odd';
+  readonly stop_bits: 1 | 2;
+}
+
+/** One request to one unit; the next frame within `timeout_ms` is its answer. */
+export interface SerialPoll extends Poll {
+  /** Bytes as they go on the line. */
+  readonly request: Uint8Array;
+  /**
+   * What the decoded answer begins with, where the protocol names the unit in it. Frames that begin
+   * otherwise are not taken for the answer: they are echoes of the request, or late.
+   */
+  readonly answer_prefix?: Uint8Array;
+}
+
+export interface SerialWork {
+  readonly settings: SerialSettings;
+  readonly framing: Framing;
+  /** Empty: listen; frames then have the address `line`. */
+  readonly polls: readonly SerialPoll[];
+  /** Pause between an answer and the next request: RS-485 units need it to let go of the line. */
+  readonly turnaround_ms: number;
+}
+
+export interface SerialOptions {
+  readonly name: string;
+  readonly path: string;
+  readonly accept: Accept;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** Opening a local path costs little, and a technician who replugs a cable watches the light. */
+const reopen = { base_ms: 250, cap_ms: 3_000 };
+/** How often a port that says nothing is asked whether it is still there. */
+const probe_ms = 1_000;
+/** A device sends a frame's bytes without a pause, whatever its speed. */
+const quiet_ms = 1_000;
+/** Frames of a free-running device that may wait for the disk before reading pauses. */
+const pending_frames_max = 64;
+/** Longest sleep between polls; the loop is woken when there is something to do. */
+const idle_ms = 60_000;
+
+type Answer = Uint8Array | 'silence' | 'lost';
+
+interface Question {
+  readonly poll: SerialPoll;
+  readonly settle: (answer: Answer) => void;
+  /** A damaged answer was seen. */
+  fault: string | null;
+}
+
+export class SerialSource implements Source {
+  readonly name: string;
+  readonly #options: SerialOptions;
+  readonly #outlet: FrameOutlet;
+  readonly #schedule = new PollSchedule<SerialPoll>();
+  readonly #stop = new AbortController();
+  #wake = new AbortController();
+  #loop: Promise<void> = Promise.resolve();
+  #state: SourceStatus['state'] = 'starting';
+  #error: string | null = null;
+  #work: SerialWork | undefined;
+  #framer: Framer | undefined;
+  #question: Question | undefined;
+  #pending_frames = 0;
+
+  constructor(options: SerialOptions) {
+    this.name = options.name;
+    this.#options = options;
+    this.#outlet = new FrameOutlet(options);
+  }
+
+  /** Sets what is done on the line from now on. The port is reopened only for other settings. */
+  setWork(work: SerialWork): void {
+    if (!isSame(work.framing, this.#work?.framing)) this.#framer = new Framer(work.framing);
+    this.#work = work;
+    this.#schedule.replace(work.polls, this.#options.clock.monotonic());
+    this.#wake.abort();
+  }
+
+  async start(): Promise<void> {
+    this.#loop = this.#run();
+  }
+
+  async stop(): Promise<void> {
+    this.#stop.abort();
+    this.#wake.abort();
+    this.#question?.settle('lost');
+    await this.#loop;
+    this.#state = 'stopped';
+    this.#error = null;
+  }
+
+  /** A line on which no unit gives usable answers is failing, even though its port is open. */
+  status(): SourceStatus {
+    const missing = this.#state === 'running' ? this.#schedule.allMissing() : null;
+    return {
+      source: this.name,
+      kind: 'serial',
+      state: missing === null ? this.#state : 'failing',
+      error: missing ?? this.#error,
+      frames: this.#outlet.frames,
+      last_frame_at: this.#outlet.last_frame_at,
+    };
+  }
+
+  units(): UnitStatus[] {
+    return this.#schedule.units();
+  }
+
+  async #run(): Promise<void> {
+    const { clock, log, path } = this.#options;
+    let attempt = 0;
+    while (!this.#stop.signal.aborted) {
+      const { frames } = this.#outlet;
+      try {
+        if (this.#work === undefined) await this.#sleep(idle_ms);
+        else await this.#useOpenPort(this.#work.settings);
+      } catch (error) {
+        attempt = this.#outlet.frames > frames ? 0 : attempt + 1;
+        const wait_ms = backoff_ms(attempt, reopen, clock.random);
+        this.#state = 'failing';
+        this.#error = errorText(error);
+        log.warn({ source: this.name, path, detail: this.#error, wait_ms }, 'serial port is away');
+        await clock.sleep(wait_ms, this.#stop.signal);
+        this.#schedule.retryAll(clock.monotonic());
+      }
+    }
+  }
+
+  /** Returns when stopped or when other settings are wanted, throws when the port is lost. */
+  async #useOpenPort(settings: SerialSettings): Promise<void> {
+    const port = await openPort(this.#options.path, settings);
+    const closing = new AbortController();
+    let loss: unknown;
+    const lose = (error: unknown) => {
+      loss ??= error;
+      this.#question?.settle('lost');
+      this.#wake.abort();
+    };
+    this.#watch(port, closing.signal, lose);
+    this.#framer?.reset();
+    this.#state = 'running';
+    this.#error = null;
+    try {
+      while (loss === undefined && !this.#stop.signal.aborted) {
+        if (!isSame(settings, this.#work?.settings)) return;
+        await this.#doNext(port);
+      }
+      if (loss !== undefined) throw loss;
+    } finally {
+      closing.abort();
+      await closePort(port);
+    }
+  }
+
+  /**
+   * serialport's `close` event did not come on every unplug in every version (serialport #2043,
+   * #2351, #458), so the driver is asked as well: a tty that was hung up does not tell its speed.
+   */
+  async #watch(port: SerialPort, closing: AbortSignal, lose: (error: unknown) => void) {
+    const { clock, path } = this.#options;
+    port.on('error', lose);
+    port.on('close', () => lose(new Error(`${path} was unplugged`)));
+    let cancelQuiet = () => {};
+    closing.addEventListener('abort', () => cancelQuiet());
+    port.on('data', (chunk: Buffer) => {
+      cancelQuiet();
+      if (closing.aborted) return;
+      cancelQuiet = clock.after(quiet_ms, () => this.#take(port, this.#framer?.quiet()));
+      this.#take(port, this.#framer?.push(chunk));
+    });
+    while (!closing.aborted) {
+      await clock.sleep(probe_ms, closing);
+      if (!closing.aborted) await port.port?.getBaudRate().catch(lose);
+    }
+  }
+
+  async #doNext(port: SerialPort): Promise<void> {
+    const next = this.#schedule.next(this.#options.clock.monotonic());
+    if ('wait_ms' in next) return this.#sleep(Math.min(next.wait_ms, idle_ms));
+    return this.#ask(port, next.poll);
+  }
+
+  async #ask(port: SerialPort, poll: SerialPoll): Promise<void> {
+    const { clock } = this.#options;
+    await flushPort(port);
+    this.#framer?.reset();
+    let cancelTimeout = () => {};
+    const answer = await new Promise<Answer>((settle) => {
+      this.#question = { poll, settle, fault: null };
+      cancelTimeout = clock.after(poll.timeout_ms, () => {
+        this.#take(port, this.#framer?.quiet());
+        settle('silence');
+      });
+      port.write(Buffer.from(poll.request));
+    });
+    cancelTimeout();
+    const fault = this.#question?.fault ?? null;
+    this.#question = undefined;
+    if (answer === 'lost') return;
+    this.#settle(poll, answer, fault);
+    // An answer that names its unit is known when it comes late; any other gets this long to pass.
+    const canBeMistaken = answer === 'silence' && poll.answer_prefix === undefined;
+    const pause_ms = canBeMistaken ? poll.timeout_ms : 0;
+    await clock.sleep(Math.max(pause_ms, this.#work?.turnaround_ms ?? 0), this.#stop.signal);
+  }
+
+  #settle(poll: SerialPoll, answer: Uint8Array | 'silence', fault: string | null): void {
+    const wanted = this.#schedule.pollAt(poll.address);
+    // Paired anew while it was asked: the answer is to a question nobody asks any more.
+    if (wanted === undefined || !isSame([...wanted.request], [...poll.request])) return;
+    const now = this.#options.clock.monotonic();
+    if (answer !== 'silence') {
+      this.#schedule.answered(poll.address, now);
+      this.#hand(poll.address, answer);
+    } else if (fault !== null) {
+      this.#schedule.missed(poll.address, 'faulty', fault, now);
+    } else {
+      const detail = `no answer within ${poll.timeout_ms} ms`;
+      this.#schedule.missed(poll.address, 'silent', detail, now);
+    }
+  }
+
+  /** Frames and faults as the framer finds them. */
+  #take(port: SerialPort, found: readonly Framed[] = []): void {
+    for (const one of found) {
+      if (this.#work?.polls.length === 0) this.#listen(one, port);
+      else this.#hear(one);
+    }
+  }
+
+  #listen(one: Framed, port: SerialPort): void {
+    this.#pending_frames += 1;
+    if (this.#pending_frames >= pending_frames_max) port.pause();
+    this.#outlet.hand('line', one.bytes, faultOf(one)).then(() => {
+      this.#pending_frames -= 1;
+      if (this.#pending_frames < pending_frames_max / 2 && port.isOpen) port.resume();
+    });
+  }
+
+  #hear(one: Framed): void {
+    const question = this.#question;
+    if (question === undefined) {
+      this.#options.log.debug({ source: this.name }, 'frame that nobody asked for');
+    } else if (one.kind === 'fault') {
+      question.fault = `${one.reason}: ${one.detail}`;
+      this.#hand(question.poll.address, one.bytes, faultOf(one));
+    } else if (question.poll.answer_prefix?.every((byte, i) => one.bytes[i] === byte) !== false) {
+      question.settle(one.bytes);
+    }
+  }
+
+  #hand(address: string, bytes: Uint8Array, fault?: FrameFault): void {
+    this.#schedule.hold(address);
+    this.#outlet.hand(address, bytes, fault).then(() => {
+      this.#schedule.release(address);
+      this.#wake.abort();
+    });
+  }
+
+  /** Sleeps until there may be something to do. */
+  #sleep(ms: number): Promise<void> {
+    this.#wake = new AbortController();
+    if (this.#stop.signal.aborted) this.#wake.abort();
+    return this.#options.clock.sleep(ms, this.#wake.signal);
+  }
+}
+
+function faultOf(one: Framed): FrameFault | undefined {
+  return one.kind === 'fault' ? { reason: one.reason, detail: one.detail } : undefined;
+}
+
+function isSame(one: unknown, other: unknown): boolean {
+  return JSON.stringify(one) === JSON.stringify(other);
+}
+
+function openPort(path: string, settings: SerialSettings): Promise<SerialPort> {
+  const port = new SerialPort({
+    path,
+    baudRate: settings.baud,
+    dataBits: settings.data_bits,
+    parity: settings.parity,
+    stopBits: settings.stop_bits,
+    autoOpen: false,
+  });
+  return new Promise((resolve, reject) => {
+    port.open((error) => (error === null ? resolve(port) : reject(error)));
+  });
+}
+
+/** Throws away what arrived and was not read. */
+function flushPort(port: SerialPort): Promise<void> {
+  return new Promise((resolve, reject) => {
+    port.flush((error) => (error === null ? resolve() : reject(error)));
+  });
+}
+
+/** A port that is gone is closed already, and says so with an error that helps nobody. */
+function closePort(port: SerialPort): Promise<void> {
+  return new Promise((resolve) => {
+    if (port.isOpen) port.close(() => resolve());
+    else resolve();
+  });
+}

@@ -1,0 +1,109 @@
+import { describe, expect, test } from 'vitest';
+import { PollSchedule } from '../../../gateway/sources/poll-schedule.ts';
+
+const five = { address: 'unit/5', every_ms: 1000, timeout_ms: 200 };
+const six = { address: 'unit/6', every_ms: 1000, timeout_ms: 200 };
+
+function scheduleOf(...polls: (typeof five)[]): PollSchedule<typeof five> {
+  const schedule = new PollSchedule<typeof five>();
+  schedule.replace(polls, 0);
+  return schedule;
+}
+
+describe('who is asked next', () => {
+  test('everybody is due at once in the beginning, in the order given', () => {
+    const schedule = scheduleOf(five, six);
+    expect(schedule.next(0)).toEqual({ poll: five });
+    schedule.answered('unit/5', 0);
+    expect(schedule.next(0)).toEqual({ poll: six });
+  });
+
+  test('an answering unit is asked on a fixed beat', () => {
+    const schedule = scheduleOf(five);
+    schedule.answered('unit/5', 150);
+    expect(schedule.next(150)).toEqual({ wait_ms: 850 });
+  });
+
+  test('beats that were missed are not made up for', () => {
+    const schedule = scheduleOf(five);
+    schedule.answered('unit/5', 10_500);
+    expect(schedule.next(10_500)).toEqual({ poll: five });
+    schedule.answered('unit/5', 10_500);
+    expect(schedule.next(10_500)).toEqual({ wait_ms: 1000 });
+  });
+
+  test('a unit whose last frame is not on disk is not asked', () => {
+    const schedule = scheduleOf(five);
+    schedule.hold('unit/5');
+    expect(schedule.next(5000)).toEqual({ wait_ms: Number.POSITIVE_INFINITY });
+    schedule.release('unit/5');
+    expect(schedule.next(5000)).toEqual({ poll: five });
+  });
+
+  test('a silent unit is asked after 1, 2, 4 … beats, at the latest after a minute', () => {
+    const schedule = scheduleOf(five);
+    const pauses = Array.from({ length: 8 }, () => {
+      schedule.missed('unit/5', 'silent', 'no answer', 0);
+      const next = schedule.next(0);
+      return 'wait_ms' in next ? next.wait_ms : 0;
+    });
+    expect(pauses).toEqual([1000, 2000, 4000, 8000, 16_000, 32_000, 60_000, 60_000]);
+  });
+
+  test('a silent unit that answers is asked on its beat again', () => {
+    const schedule = scheduleOf(five);
+    for (let i = 0; i < 8; i += 1) schedule.missed('unit/5', 'silent', 'no answer', 0);
+    schedule.answered('unit/5', 60_000);
+    expect(schedule.next(60_000)).toEqual({ wait_ms: 1000 });
+    expect(schedule.units()).toEqual([
+      { address: 'unit/5', state: 'answering', missed: 0, error: null },
+    ]);
+  });
+
+  test('the bus has a fault only when no unit at all gives usable answers', () => {
+    const schedule = scheduleOf(five, six);
+    schedule.missed('unit/5', 'silent', 'no answer', 0);
+    expect(schedule.allMissing()).toBeNull();
+    schedule.missed('unit/6', 'faulty', 'exception 2', 0);
+    expect(schedule.allMissing()).toBe('unit/5: no answer; unit/6: exception 2');
+    schedule.answered('unit/5', 0);
+    expect(schedule.allMissing()).toBeNull();
+  });
+
+  test('after the bus was away every unit is asked at once', () => {
+    const schedule = scheduleOf(five, six);
+    schedule.missed('unit/5', 'silent', 'no answer', 0);
+    schedule.answered('unit/6', 0);
+    schedule.retryAll(10);
+    expect(schedule.next(10)).toHaveProperty('poll');
+  });
+});
+
+describe('when polls change', () => {
+  test('a unit that stays keeps its turn, a new one is due at once', () => {
+    const schedule = scheduleOf(five);
+    schedule.answered('unit/5', 0);
+    schedule.replace([five, six], 100);
+    expect(schedule.next(100)).toEqual({ poll: six });
+    schedule.answered('unit/6', 100);
+    expect(schedule.next(100)).toEqual({ wait_ms: 900 });
+  });
+
+  test('a unit whose frame is not on disk stays held', () => {
+    const schedule = scheduleOf(five);
+    schedule.hold('unit/5');
+    schedule.replace([{ ...five, every_ms: 10 }], 0);
+    expect(schedule.next(1000)).toEqual({ wait_ms: Number.POSITIVE_INFINITY });
+  });
+
+  test('answers of a unit that is gone change nothing', () => {
+    const schedule = scheduleOf(five);
+    schedule.replace([], 0);
+    schedule.answered('unit/5', 0);
+    expect(schedule.units()).toEqual([]);
+  });
+
+  test('two polls of one address are a mistake of the caller', () => {
+    expect(() => scheduleOf(five, five)).toThrow('two polls share an address');
+  });
+});
