@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
   test: {
-    root: new URL('../..', import.meta.url).pathname,
+    root: new URL('..', import.meta.url).pathname,
     include: ['dist/tests/**/*.test.js'],
     // Two cores: more files at once only make timings wider.
     maxWorkers: 2,

@@ -41,6 +41,7 @@ export class ReadingBuffer {
   #stopWaiting: (() => void) | undefined;
   #failure: string | null = null;
   #closed = false;
+  #closing: Promise<void> | undefined;
 
   private constructor(options: BufferOptions) {
     this.#clock = options.clock;
@@ -126,7 +127,12 @@ export class ReadingBuffer {
   }
 
   /** Writes what waits and closes the file. While the disk fails, unacknowledged entries are left. */
-  async close(): Promise<void> {
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
     while (this.#waiting.length > 0 && this.#failure === null) {
       this.#write();
       await this.#clock.sleep(1);

@@ -28,7 +28,7 @@ export function readYaml<T extends z.ZodType>(text: string, schema: T): Checked<
     }));
     return { ok: false, problems };
   }
-  const result = schema.safeParse(document.toJS() ?? {});
+  const result = schema.safeParse(document.toJS() ?? {}, { reportInput: true });
   if (result.success) return { ok: true, value: result.data };
 
   const lineOf = (path: readonly PropertyKey[]): number => {

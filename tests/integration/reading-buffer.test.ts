@@ -1,0 +1,141 @@
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import type { Entry } from '../../gateway/buffer/entry.ts';
+import { ReadingBuffer } from '../../gateway/buffer/reading-buffer.ts';
+import { openBuffer } from '../../gateway/buffer/schema.ts';
+import { newMeterState } from '../../gateway/meters/meter.ts';
+import { systemClock } from '../../shared/runtime/clock.ts';
+import { silentLog } from '../../shared/runtime/log.ts';
+import { Workspace } from '../support/workspace.ts';
+
+const workspace = new Workspace();
+
+async function open(path: string) {
+  const opened = await ReadingBuffer.open({ path, clock: systemClock, log: silentLog });
+  workspace.onEnd(() => opened.buffer.close().catch(() => {}));
+  return opened;
+}
+
+const newPath = () => join(workspace.folder(), 'buffer.sqlite');
+
+function entry(i: number, over: Partial<Entry> = {}): Entry {
+  return {
+    readings: [
+      {
+        kind: 'count',
+        sensor_id: 'front-door',
+        observed_at: 1_767_225_600_000 + i * 1000,
+        interval_s: 1,
+        in: i,
+        out: 0,
+        received_at: 1_767_225_600_000 + i * 1000,
+        flags: 0,
+      },
+    ],
+    dedupe_key: `key-${i}`,
+    meter: { sensor_id: 'front-door', state: { ...newMeterState, last_second: i } },
+    quarantined: [],
+    ...over,
+  };
+}
+
+const fill = (buffer: ReadingBuffer, from: number, to: number) =>
+  Promise.all(Array.from({ length: to - from + 1 }, (_, i) => buffer.append(entry(from + i))));
+
+test('what was appended is there after the file is opened again, with meters and keys', async () => {
+  const path = newPath();
+  const first = await open(path);
+  await fill(first.buffer, 1, 3);
+  await first.buffer.close();
+
+  const { buffer, recovered } = await open(path);
+  expect(recovered.epoch).toBe(first.recovered.epoch);
+  expect(recovered.keys.map((key) => key.dedupe_key)).toEqual(['key-1', 'key-2', 'key-3']);
+  expect(JSON.parse(recovered.meters[0]?.state ?? '')).toMatchObject({ last_second: 3 });
+  expect((await buffer.nextBatch(10))?.readings.map((r) => r.sequence)).toEqual([1, 2, 3]);
+});
+
+test('a batch that was not answered is sent again with the same id and the same rows', async () => {
+  const path = newPath();
+  const first = await open(path);
+  await fill(first.buffer, 1, 3);
+  const sent = await first.buffer.nextBatch(2);
+  await fill(first.buffer, 4, 5);
+  expect(await first.buffer.nextBatch(100)).toEqual(sent);
+  await first.buffer.close();
+
+  const { buffer } = await open(path);
+  expect(await buffer.nextBatch(100)).toEqual(sent);
+});
+
+test('settled rows are not sent again, and a refused one stands in quarantine with its code', async () => {
+  const { buffer } = await open(newPath());
+  await fill(buffer, 1, 3);
+  const sent = await buffer.nextBatch(2);
+  if (sent === null) throw new Error('nothing to send');
+  await buffer.settle(sent.batch, [{ sequence: 2, code: 'no_partition', detail: 'too old' }]);
+
+  expect((await buffer.nextBatch(10))?.readings.map((r) => r.sequence)).toEqual([3]);
+  const [row] = await buffer.quarantine(10);
+  expect(row).toMatchObject({ source: 'hq', reason: 'no_partition', address: 'front-door' });
+  expect(JSON.parse(Buffer.from(row?.bytes ?? '', 'base64').toString())).toMatchObject({ in: 2 });
+  expect((await buffer.stats()).quarantined).toMatchObject([{ reason: 'no_partition', count: 1 }]);
+});
+
+test('a sequence is never given out twice, even when the log was emptied', async () => {
+  const path = newPath();
+  const first = await open(path);
+  await fill(first.buffer, 1, 3);
+  const sent = await first.buffer.nextBatch(10);
+  if (sent === null) throw new Error('nothing to send');
+  await first.buffer.settle(sent.batch, []);
+  await first.buffer.close();
+  const connection = openBuffer(path, { epoch: '', now: 0 });
+  connection.exec('DELETE FROM readings');
+  connection.close();
+
+  const { buffer } = await open(path);
+  await buffer.append(entry(4));
+  expect((await buffer.nextBatch(10))?.readings.map((r) => r.sequence)).toEqual([4]);
+});
+
+test('an abandoned batch makes room for a smaller one that starts at the same row', async () => {
+  const { buffer } = await open(newPath());
+  await fill(buffer, 1, 4);
+  const sent = await buffer.nextBatch(4);
+  await buffer.abandon(sent?.batch.batch_id ?? '');
+  const half = await buffer.nextBatch(2);
+  expect(half?.readings.map((r) => r.sequence)).toEqual([1, 2]);
+  expect(half?.batch.batch_id).not.toBe(sent?.batch.batch_id);
+});
+
+test('a second process cannot open the buffer that a gateway uses', async () => {
+  const path = newPath();
+  await open(path);
+  await expect(open(path)).rejects.toMatchObject({ code: 'already_running' });
+});
+
+test('a buffer of a newer program is refused, not guessed at', async () => {
+  const path = newPath();
+  const connection = openBuffer(path, { epoch: '', now: 0 });
+  connection.pragma('user_version = 99');
+  connection.close();
+  await expect(open(path)).rejects.toMatchObject({ code: 'buffer_newer' });
+});
+
+test('the file is opened so that a commit survives a power cut', () => {
+  const connection = openBuffer(newPath(), { epoch: '', now: 0 });
+  expect(connection.pragma('synchronous', { simple: true })).toBe(2);
+  expect(connection.pragma('journal_mode', { simple: true })).toBe('wal');
+  connection.close();
+});
+
+test('entries that arrive together share a commit', async () => {
+  const { buffer } = await open(newPath());
+  let commits = 0;
+  buffer.onCommit(() => {
+    commits += 1;
+  });
+  await fill(buffer, 1, 400);
+  expect(commits).toBe(1);
+});
