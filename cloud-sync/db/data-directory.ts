@@ -24,7 +24,9 @@ export async function exclusively<T>(
   clock: Clock,
   work: () => Promise<T>,
 ): Promise<T> {
-  const digest = createHash('sha256').update(await realpath(directory)).digest('hex');
+  const digest = createHash('sha256')
+    .update(await realpath(directory))
+    .digest('hex');
   const deadline = clock.monotonic() + lock_wait_ms;
   // A name in the kernel's abstract socket space has one holder and vanishes with its process,
   // where a lock file would outlive a SIGKILL.

@@ -3,15 +3,15 @@
  * passwords, and with fsync on like any other.
  */
 import { spawn } from 'node:child_process';
-import { chown, mkdir, open, readFile, realpath, readlink, rename, rm } from 'node:fs/promises';
+import { chown, mkdir, open, readFile, readlink, realpath, rename, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import path from 'node:path';
 import type { Clock } from '../../shared/runtime/clock.ts';
 import { errorText, FootbridgeError } from '../../shared/runtime/errors.ts';
 import { Claims, exclusively, processStart, secretsOf } from './data-directory.ts';
+import { runOnce } from './pool.ts';
 import type { Account } from './postgres-binaries.ts';
 import { exists, postgresBinaries, serverAccount } from './postgres-binaries.ts';
-import { runOnce } from './pool.ts';
 
 const start_deadline_ms = 60_000;
 const stop_deadline_ms = 7_000;
@@ -105,8 +105,9 @@ async function initialise(
     if (account !== undefined) await passwordFile.chown(account.uid, account.gid);
     const child = spawn(
       path.join(binaries, 'initdb'),
-      [`--pgdata=${here}`, '--username=postgres', '--auth=scram-sha-256', '--encoding=UTF8']
-        .concat(['--locale=C', '--no-instructions', '--pwfile=/proc/self/fd/3']),
+      [`--pgdata=${here}`, '--username=postgres', '--auth=scram-sha-256', '--encoding=UTF8'].concat(
+        ['--locale=C', '--no-instructions', '--pwfile=/proc/self/fd/3'],
+      ),
       {
         cwd: draft,
         stdio: ['ignore', log.fd, log.fd, passwordFile.fd],

@@ -1,6 +1,7 @@
 /** Exchanges a single-use token for a gateway's identity. */
-import type { EnrollAnswer, EnrollRequest } from '../../shared/wire/enroll.ts';
+
 import { FootbridgeError } from '../../shared/runtime/errors.ts';
+import type { EnrollAnswer, EnrollRequest } from '../../shared/wire/enroll.ts';
 import type { Database, Transaction } from '../db/pool.ts';
 import { sha256 } from './credentials.ts';
 

@@ -3,6 +3,7 @@ import { FootbridgeError } from '../../shared/runtime/errors.ts';
 import type { Database } from '../db/pool.ts';
 import type { Organization } from './organizations.ts';
 import { explainRefusal } from './refusals.ts';
+import type { Store } from './stores.ts';
 import { storeByCode } from './stores.ts';
 
 /** The seed's six roles. tenant_admin and analyst see every store, the others those assigned. */
@@ -41,7 +42,7 @@ export async function addUser(
     const detail = `--role "${wanted.role}": use one of ${roles.join(', ')}`;
     throw new FootbridgeError('value_invalid', detail);
   }
-  const stores = [];
+  const stores: Store[] = [];
   for (const code of new Set(wanted.stores)) stores.push(await storeByCode(db, organization, code));
 
   const scope = { organization_id: organization.id };
@@ -61,10 +62,10 @@ export async function addUser(
          on conflict (organization_id, user_id) do update set role = excluded.role`,
         [organization.id, user.id, role],
       );
-      await query(
-        'delete from app.membership_stores where organization_id = $1 and user_id = $2',
-        [organization.id, user.id],
-      );
+      await query('delete from app.membership_stores where organization_id = $1 and user_id = $2', [
+        organization.id,
+        user.id,
+      ]);
       await query(
         `insert into app.membership_stores (organization_id, user_id, store_id)
          select $1, $2, unnest($3::uuid[])`,
