@@ -179,6 +179,10 @@ export const errorCatalogue = {
     message: 'This PostgreSQL version cannot hold the tenant wall.',
     hint: 'Use PostgreSQL 15.14, 16.10, 17.6 or 18 or newer: older ones have known row-security holes.',
   },
+  embedded_failed: {
+    message: 'The embedded PostgreSQL did not start.',
+    hint: 'postgres.log in the data directory has the cause; DATABASE_URL selects another server instead.',
+  },
   organization_unknown: {
     message: 'There is no organization with this slug.',
     hint: 'See `footbridge-hq org list`.',
@@ -186,6 +190,10 @@ export const errorCatalogue = {
   store_unknown: {
     message: 'There is no store with this code in the organization.',
     hint: 'See `footbridge-hq store list`.',
+  },
+  user_unknown: {
+    message: 'There is no user with this e-mail address in the organization.',
+    hint: 'Add the person with `footbridge-hq user add`.',
   },
   gateway_unknown: {
     message: 'There is no such gateway.',

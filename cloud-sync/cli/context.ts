@@ -1,0 +1,88 @@
+/** What every command of footbridge-hq starts from. */
+import path from 'node:path';
+import type { Clock } from '../../shared/runtime/clock.ts';
+import { systemClock } from '../../shared/runtime/clock.ts';
+import type { Log } from '../../shared/runtime/log.ts';
+import { createLog } from '../../shared/runtime/log.ts';
+import type { Config } from '../config.ts';
+import { readConfig } from '../config.ts';
+import { assertSchemaFits, migrate, schemaState } from '../db/migrations.ts';
+import { Database } from '../db/pool.ts';
+import type { DatabaseServer } from '../db/server.ts';
+import { openDatabaseServer } from '../db/server.ts';
+
+export interface Context {
+  readonly config: Config;
+  readonly migrations_dir: string;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+export interface CommonOptions {
+  readonly dataDir?: string;
+  readonly json?: boolean;
+}
+
+/** @param package_root the directory that holds migrations/. @throws config_invalid */
+export function createContext(package_root: string, options: CommonOptions): Context {
+  const config = readConfig();
+  return {
+    config: options.dataDir === undefined ? config : { ...config, data_dir: resolved(options) },
+    migrations_dir: path.join(package_root, 'migrations'),
+    clock: systemClock,
+    log: createLog({ level: config.log_level, name: 'footbridge-hq' }),
+  };
+}
+
+function resolved(options: CommonOptions): string {
+  return path.resolve(options.dataDir ?? '');
+}
+
+/** Runs `work` while the database server is open, and leaves it afterwards. */
+export async function withServer<T>(
+  context: Context,
+  work: (server: DatabaseServer) => Promise<T>,
+): Promise<T> {
+  const server = await openDatabaseServer({ ...context.config, clock: context.clock });
+  try {
+    return await work(server);
+  } finally {
+    await server.stop();
+  }
+}
+
+/** Runs `work` on a database whose schema fits; the embedded default is brought up to date. */
+export async function withDatabase<T>(
+  context: Context,
+  work: (db: Database, server: DatabaseServer) => Promise<T>,
+): Promise<T> {
+  return withServer(context, async (server) => {
+    const { log } = context;
+    const db = new Database({ url: server.service_url, log, name: 'footbridge-hq' });
+    try {
+      await ensureSchema(context, server, db);
+      return await work(db, server);
+    } finally {
+      await db.close();
+    }
+  });
+}
+
+/**
+ * A server of the operator's own is never migrated behind their back.
+ *
+ * @throws schema_older, schema_newer
+ */
+async function ensureSchema(context: Context, server: DatabaseServer, db: Database): Promise<void> {
+  const state = await schemaState(db, context.migrations_dir);
+  if (server.kind === 'embedded' && state.unknown.length === 0 && state.pending.length > 0) {
+    await migrate({
+      url: server.owner_url,
+      directory: context.migrations_dir,
+      direction: 'up',
+      log: context.log,
+    });
+    return;
+  }
+  assertSchemaFits(state);
+}

@@ -1,0 +1,36 @@
+/** `footbridge-hq doctor`. */
+import type { Command } from 'commander';
+import { exitCode } from '../../shared/runtime/errors.ts';
+import type { Check } from '../db/checks.ts';
+import { checkDatabase } from '../db/checks.ts';
+import { Database } from '../db/pool.ts';
+import { command } from './command.ts';
+import type { CommonOptions } from './context.ts';
+import { createContext, withServer } from './context.ts';
+import { print, printJson } from './output.ts';
+
+export function doctorCommand(package_root: string): Command {
+  return command('doctor', {
+    summary: 'Check the database and what protects it; exit 1 when something is wrong.',
+    example: 'footbridge-hq doctor --data-dir /var/lib/footbridge-hq',
+  }).action(async (options: CommonOptions) => {
+    const context = createContext(package_root, options);
+    const { log, clock, migrations_dir } = context;
+    const checks = await withServer(context, async (server): Promise<Check[]> => {
+      const db = new Database({ url: server.service_url, log, name: 'footbridge-hq doctor' });
+      try {
+        return await checkDatabase({ db, server, migrations_dir, clock });
+      } finally {
+        await db.close();
+      }
+    });
+    if (options.json) printJson({ checks });
+    else {
+      for (const { check, result, detail, hint } of checks) {
+        print(`${result.padEnd(6)}${check}: ${detail}`);
+        if (hint !== undefined) print(`      ${hint}`);
+      }
+    }
+    if (checks.some(({ result }) => result === 'fault')) process.exitCode = exitCode.fault;
+  });
+}

@@ -1,0 +1,73 @@
+#!/usr/bin/env node
+/** The command of headquarters: see `footbridge-hq --help`. */
+import { existsSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { Command, CommanderError } from 'commander';
+import { errorText, exitCode, exitCodeOf, FootbridgeError } from '../../shared/runtime/errors.ts';
+import { doctorCommand } from './doctor-command.ts';
+import { gatewayCommand } from './gateway-command.ts';
+import { migrateCommand } from './migrate-command.ts';
+import { orgCommand } from './org-command.ts';
+import { reportCommand } from './report-command.ts';
+import { serveCommand } from './serve-command.ts';
+import { storeCommand } from './store-command.ts';
+import { userCommand } from './user-command.ts';
+
+/** The code runs from dist/, the migrations lie beside it: the package is where both meet. */
+function packageRoot(): string {
+  for (let at = import.meta.dirname; at !== path.dirname(at); at = path.dirname(at)) {
+    if (existsSync(path.join(at, 'migrations')) && existsSync(path.join(at, 'package.json'))) {
+      return at;
+    }
+  }
+  throw new Error('migrations/ is not in the package');
+}
+
+function program(root: string): Command {
+  const { version } = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8')) as {
+    version: string;
+  };
+  const made = new Command('footbridge-hq')
+    .description('Headquarters of Footbridge: receives counts, keeps hours, watches stores.')
+    .version(version)
+    .addHelpText('after', '\nExample:\n  footbridge-hq serve --listen 127.0.0.1:8480');
+  const commands = [
+    serveCommand(root),
+    migrateCommand(root),
+    orgCommand(root),
+    storeCommand(root),
+    gatewayCommand(root),
+    userCommand(root),
+    reportCommand(root),
+    doctorCommand(root),
+  ];
+  for (const one of commands) made.addCommand(one);
+  throwInsteadOfExit(made);
+  return made;
+}
+
+function throwInsteadOfExit(command: Command): void {
+  command.exitOverride();
+  for (const one of command.commands) throwInsteadOfExit(one as Command);
+}
+
+function explain(error: unknown): void {
+  if (error instanceof FootbridgeError) {
+    const lines = [error.message, error.detail, `Try: ${error.hint}`];
+    process.stderr.write(`Error: ${lines.filter((line) => line !== undefined).join('\n  ')}\n`);
+  } else {
+    process.stderr.write(`Error: ${error instanceof Error ? error.stack : errorText(error)}\n`);
+  }
+}
+
+try {
+  await program(packageRoot()).parseAsync();
+} catch (error) {
+  // commander has printed its own message, or the help that was asked for.
+  if (error instanceof CommanderError) {
+    process.exitCode = error.exitCode === 0 ? exitCode.good : exitCode.usage;
+  } else {
+    explain(error);
+    process.exitCode = exitCodeOf(error);
+  }
+}

@@ -1,0 +1,77 @@
+/** `footbridge-hq gateway invite|list|revoke`. */
+import type { Command } from 'commander';
+import { inviteGateway, listGateways, revokeGateway } from '../gateways/registry.ts';
+import { organizationBySlug } from '../tenants/organizations.ts';
+import { command, group } from './command.ts';
+import type { CommonOptions } from './context.ts';
+import { createContext, withDatabase } from './context.ts';
+import { print, printJson, printTable } from './output.ts';
+
+interface OrgOptions extends CommonOptions {
+  readonly org: string;
+}
+
+export function gatewayCommand(package_root: string): Command {
+  const invite = command('invite', {
+    summary: 'Print a single-use token with which a gateway of this store enrols.',
+    example: 'footbridge-hq gateway invite --org acme --store mad-1',
+  })
+    .requiredOption('--org <slug>', 'organization')
+    .requiredOption('--store <code>', 'store')
+    .action(async (options: OrgOptions & { store: string }) => {
+      const context = createContext(package_root, options);
+      const invitation = await withDatabase(context, async (db) => {
+        const organization = await organizationBySlug(db, options.org);
+        return inviteGateway(db, organization, options.store, context.clock.now());
+      });
+      if (options.json) printJson(invitation);
+      else {
+        print(invitation.token);
+        print(`Valid once, until ${invitation.expires_at}. In the store:`);
+        print(`  footbridge enroll --hq https://YOUR-HQ --token ${invitation.token}`);
+      }
+    });
+
+  const list = command('list', {
+    summary: 'List gateways with what they last said.',
+    example: 'footbridge-hq gateway list --org acme --store mad-1 --json',
+  })
+    .requiredOption('--org <slug>', 'organization')
+    .option('--store <code>', 'only of this store')
+    .action(async (options: OrgOptions & { store?: string }) => {
+      const context = createContext(package_root, options);
+      const gateways = await withDatabase(context, async (db) =>
+        listGateways(db, await organizationBySlug(db, options.org), options.store),
+      );
+      if (options.json) printJson({ organization: options.org, gateways });
+      else {
+        const headings = ['store', 'name', 'heartbeat', 'buffered', 'quarantined', 'revoked', 'id'];
+        printTable(
+          headings,
+          gateways.map((one) =>
+            [one.store, one.name, one.heartbeat_at, one.buffered, one.quarantined].concat([
+              one.revoked_at,
+              one.gateway_id,
+            ]),
+          ),
+        );
+      }
+    });
+
+  const revoke = command('revoke', {
+    summary: 'Refuse a gateway from its next request on. It keeps what it has not delivered.',
+    example: 'footbridge-hq gateway revoke --org acme --gateway 0192…',
+  })
+    .requiredOption('--org <slug>', 'organization')
+    .requiredOption('--gateway <id>', 'id, from gateway list')
+    .action(async (options: OrgOptions & { gateway: string }) => {
+      const context = createContext(package_root, options);
+      const revoked = await withDatabase(context, async (db) =>
+        revokeGateway(db, await organizationBySlug(db, options.org), options.gateway),
+      );
+      if (options.json) printJson(revoked);
+      else print(`Revoked gateway ${revoked.gateway_id}.`);
+    });
+
+  return group('gateway', 'Gateways: invite, list, revoke.', [invite, list, revoke]);
+}

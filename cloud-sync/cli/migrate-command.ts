@@ -1,0 +1,69 @@
+/** `footbridge-hq migrate up|down|status`. */
+import type { Command } from 'commander';
+import { exitCode, FootbridgeError } from '../../shared/runtime/errors.ts';
+import { migrate, schemaState } from '../db/migrations.ts';
+import { Database } from '../db/pool.ts';
+import { command, group } from './command.ts';
+import type { CommonOptions } from './context.ts';
+import { createContext, withServer } from './context.ts';
+import { print, printJson } from './output.ts';
+
+export function migrateCommand(package_root: string): Command {
+  const run = async (direction: 'up' | 'down', options: CommonOptions, count?: number) => {
+    const context = createContext(package_root, options);
+    const names = await withServer(context, (server) =>
+      migrate({
+        url: server.owner_url,
+        directory: context.migrations_dir,
+        direction,
+        ...(count === undefined ? {} : { count }),
+        log: context.log,
+      }),
+    );
+    if (options.json) printJson({ direction, migrations: names });
+    else if (names.length === 0) print('Nothing to do.');
+    else for (const name of names) print(`${direction}  ${name}`);
+  };
+
+  const up = command('up', {
+    summary: 'Apply what is pending, in one transaction.',
+    example: 'MIGRATION_DATABASE_URL=postgres://owner@db/footbridge footbridge-hq migrate up',
+  }).action((options: CommonOptions) => run('up', options));
+
+  const down = command('down', {
+    summary: 'Take the youngest migrations back. What they added is lost.',
+    example: 'footbridge-hq migrate down --count 1',
+  })
+    .option('--count <n>', 'how many', '1')
+    .action((options: CommonOptions & { count: string }) => {
+      const count = Number(options.count);
+      if (!Number.isInteger(count) || count < 1) {
+        throw new FootbridgeError('usage', `--count "${options.count}": use a whole number`);
+      }
+      return run('down', options, count);
+    });
+
+  const status = command('status', {
+    summary: 'Show what is applied and pending; exit 1 when the schema does not fit.',
+    example: 'footbridge-hq migrate status --json',
+  }).action(async (options: CommonOptions) => {
+    const context = createContext(package_root, options);
+    const state = await withServer(context, async (server) => {
+      const db = new Database({ url: server.service_url, log: context.log, name: 'migrate' });
+      try {
+        return await schemaState(db, context.migrations_dir);
+      } finally {
+        await db.close();
+      }
+    });
+    if (options.json) printJson(state);
+    else {
+      for (const [kind, names] of Object.entries(state)) {
+        for (const name of names) print(`${kind.padEnd(8)} ${name}`);
+      }
+    }
+    if (state.pending.length + state.unknown.length > 0) process.exitCode = exitCode.fault;
+  });
+
+  return group('migrate', 'Bring the schema up or back.', [up, down, status]);
+}

@@ -1,0 +1,65 @@
+/** `footbridge-hq report hours`. */
+import type { Command } from 'commander';
+import { FootbridgeError } from '../../shared/runtime/errors.ts';
+import { hoursOf } from '../reports/hours.ts';
+import { organizationBySlug } from '../tenants/organizations.ts';
+import { memberByEmail } from '../tenants/users.ts';
+import { command, group } from './command.ts';
+import type { CommonOptions } from './context.ts';
+import { createContext, withDatabase } from './context.ts';
+import { printJson, printTable } from './output.ts';
+
+interface HoursOptions extends CommonOptions {
+  readonly org: string;
+  readonly store: string;
+  readonly as: string;
+  readonly from?: string;
+  readonly to?: string;
+}
+
+export function reportCommand(package_root: string): Command {
+  const hours = command('hours', {
+    summary: 'Hours of a store in its own time, as this person may see them.',
+    example: 'footbridge-hq report hours --org acme --store mad-1 --as mar@acme.example',
+  })
+    .requiredOption('--org <slug>', 'organization')
+    .requiredOption('--store <code>', 'store')
+    .requiredOption('--as <email>', 'the person asking')
+    .option('--from <time>', 'hours that start at or after, ISO 8601 with offset')
+    .option('--to <time>', 'hours that start before, ISO 8601 with offset')
+    .action(async (options: HoursOptions) => {
+      const window = { from: instant('--from', options.from), to: instant('--to', options.to) };
+      const context = createContext(package_root, options);
+      const report = await withDatabase(context, async (db) => {
+        const organization = await organizationBySlug(db, options.org);
+        const { user_id } = await memberByEmail(db, organization, options.as);
+        const person = { user_id, organization_id: organization.id };
+        return hoursOf(db, person, options.store, window);
+      });
+      if (options.json) printJson({ organization: options.org, ...report });
+      else {
+        printTable(
+          ['date', 'hour', 'sensor', 'in', 'out', 'covered'],
+          report.hours.map((hour) => [
+            hour.local_date,
+            `${String(hour.local_hour).padStart(2, '0')}:00`,
+            hour.sensor_id,
+            hour.total_in,
+            hour.total_out,
+            `${Math.round(hour.covered_s / 36)} %`,
+          ]),
+        );
+      }
+    });
+  return group('report', 'What HQ knows, under row security.', [hours]);
+}
+
+function instant(option: string, text: string | undefined): Date | undefined {
+  if (text === undefined) return undefined;
+  // Without an offset the machine's own zone would decide, and HQ's is nobody's store.
+  if (!/T.*(Z|[+-]\d\d:?\d\d)$/.test(text) || Number.isNaN(Date.parse(text))) {
+    const detail = `${option} "${text}": use a time with its offset, such as 2026-11-21T09:00:00+01:00`;
+    throw new FootbridgeError('usage', detail);
+  }
+  return new Date(text);
+}

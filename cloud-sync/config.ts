@@ -1,0 +1,47 @@
+/** What the environment may set for HQ. Everything else is an option of a command. */
+import path from 'node:path';
+import { FootbridgeError } from '../shared/runtime/errors.ts';
+
+export interface Config {
+  /** Login that serves; absent: the embedded default. */
+  readonly database_url: string | undefined;
+  /** Login that owns the schema, for `migrate`; the serving one where they are the same. */
+  readonly migration_database_url: string | undefined;
+  readonly data_dir: string;
+  readonly log_level: string;
+  readonly notify: { NOTIFY_SOCKET?: string | undefined; WATCHDOG_USEC?: string | undefined };
+}
+
+const levels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'];
+
+/** Reads the environment. @throws config_invalid with all mistakes at once. */
+export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config {
+  const mistakes: string[] = [];
+  const url = (name: string) => {
+    const value = environment[name];
+    if (value !== undefined && !/^postgres(ql)?:\/\//.test(value)) {
+      mistakes.push(`${name} must start with postgres:// or postgresql://`);
+    }
+    return value;
+  };
+  const log_level = environment['FOOTBRIDGE_LOG_LEVEL'] ?? 'info';
+  if (!levels.includes(log_level)) {
+    mistakes.push(`FOOTBRIDGE_LOG_LEVEL is "${log_level}"; use one of ${levels.join(', ')}`);
+  }
+  const config: Config = {
+    database_url: url('DATABASE_URL'),
+    migration_database_url: url('MIGRATION_DATABASE_URL'),
+    data_dir: path.resolve(environment['FOOTBRIDGE_HQ_DATA_DIR'] ?? '.footbridge/hq'),
+    log_level,
+    notify: {
+      NOTIFY_SOCKET: environment['NOTIFY_SOCKET'],
+      WATCHDOG_USEC: environment['WATCHDOG_USEC'],
+    },
+  };
+  if (mistakes.length > 0) {
+    throw new FootbridgeError('config_invalid', mistakes.join('; '), {
+      hint: 'Correct the environment of the service (systemctl edit footbridge-hq).',
+    });
+  }
+  return config;
+}

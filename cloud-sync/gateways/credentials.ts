@@ -1,0 +1,65 @@
+/** Proves which gateway is asking, from `Authorization: Bearer fbg_<credential_id>_<secret>`. */
+import { createHash, timingSafeEqual } from 'node:crypto';
+import { FootbridgeError } from '../../shared/runtime/errors.ts';
+import type { Database, Scope, Transaction } from '../db/pool.ts';
+
+/** Everything HQ takes from a credential, so that no body can claim it. */
+export interface GatewayIdentity {
+  readonly organization_id: string;
+  readonly store_id: string;
+  readonly gateway_id: string;
+  readonly credential_id: string;
+}
+
+const credential = /^Bearer fbg_([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})_([\w-]{16,200})$/;
+
+/** @throws credential_missing, credential_refused */
+export async function authenticate(
+  db: Database,
+  authorization: string | undefined,
+): Promise<GatewayIdentity> {
+  if (authorization === undefined) throw new FootbridgeError('credential_missing');
+  const [, credential_id, secret] = credential.exec(authorization) ?? [];
+  if (credential_id === undefined || secret === undefined) {
+    throw new FootbridgeError('credential_missing', 'the header has another form');
+  }
+  const [found] = await db.inTenant({}, 'app_ingest', ({ query }) =>
+    query<GatewayIdentity & { secret_hash: Buffer; revoked: boolean }>(
+      'select * from app.find_credential($1)',
+      [credential_id],
+    ),
+  );
+  // An unknown id is compared as well, so that the answer's time does not tell ids apart.
+  const known = timingSafeEqual(sha256(secret), found?.secret_hash ?? sha256(''));
+  if (found === undefined || !known || found.revoked) {
+    throw new FootbridgeError('credential_refused');
+  }
+  const { organization_id, store_id, gateway_id } = found;
+  return { organization_id, store_id, gateway_id, credential_id };
+}
+
+/** The tenant that a gateway's requests work as. */
+export function scopeOf(gateway: GatewayIdentity): Scope {
+  const { organization_id, store_id, gateway_id } = gateway;
+  return { organization_id, store_id, gateway_id };
+}
+
+/**
+ * Asks again inside the transaction that writes: between the header and the end of a body lie
+ * seconds on a slow line, time enough to revoke a key.
+ *
+ * @throws credential_refused
+ */
+export async function assertNotRevoked(tx: Transaction, gateway: GatewayIdentity): Promise<void> {
+  const live = await tx.query(
+    `select from app.gateway_credentials c
+     join app.gateways g on g.organization_id = c.organization_id and g.id = c.gateway_id
+     where c.organization_id = $1 and c.id = $2 and c.revoked_at is null and g.revoked_at is null`,
+    [gateway.organization_id, gateway.credential_id],
+  );
+  if (live.length === 0) throw new FootbridgeError('credential_refused');
+}
+
+export function sha256(text: string | Buffer): Buffer {
+  return createHash('sha256').update(text).digest();
+}

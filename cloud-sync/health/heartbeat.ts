@@ -1,0 +1,133 @@
+/** Stores what a gateway says about itself, its sensors, its sources and its losses. */
+import type { Heartbeat } from '../../shared/wire/heartbeat.ts';
+import type { Database, Transaction } from '../db/pool.ts';
+import type { GatewayIdentity } from '../gateways/credentials.ts';
+import { assertNotRevoked, scopeOf } from '../gateways/credentials.ts';
+
+/**
+ * Replaces the gateway's last report.
+ *
+ * @param now_ms HQ's clock, ms since the epoch.
+ * @throws credential_refused
+ */
+export async function storeHeartbeat(
+  db: Database,
+  gateway: GatewayIdentity,
+  heartbeat: Heartbeat,
+  now_ms: number,
+): Promise<void> {
+  await db.inTenant(scopeOf(gateway), 'app_ingest', async (tx) => {
+    await assertNotRevoked(tx, gateway);
+    await storeState(tx, gateway, heartbeat, now_ms);
+    await storeSensors(tx, gateway, heartbeat);
+    await storeLosses(tx, gateway, heartbeat);
+  });
+}
+
+async function storeState(
+  { query }: Transaction,
+  { organization_id, gateway_id, store_id }: GatewayIdentity,
+  heartbeat: Heartbeat,
+  now_ms: number,
+): Promise<void> {
+  await query(
+    `insert into app.gateway_state (organization_id, gateway_id, store_id, heartbeat_at, sent_at,
+       delivered_at, version, epoch, buffered, oldest_unsent_at, durability, sources)
+     values ($1, $2, $3, to_timestamp($4::float8 / 1000), to_timestamp($5::float8 / 1000),
+       to_timestamp($6::float8 / 1000), $7, $8, $9, to_timestamp($10::float8 / 1000), $11, $12)
+     on conflict (organization_id, gateway_id) do update set
+       heartbeat_at = excluded.heartbeat_at, sent_at = excluded.sent_at,
+       delivered_at = excluded.delivered_at, version = excluded.version, epoch = excluded.epoch,
+       buffered = excluded.buffered, oldest_unsent_at = excluded.oldest_unsent_at,
+       durability = excluded.durability, sources = excluded.sources`,
+    [
+      organization_id,
+      gateway_id,
+      store_id,
+      now_ms,
+      heartbeat.sent_at,
+      heartbeat.delivered_at,
+      heartbeat.version,
+      heartbeat.epoch,
+      heartbeat.buffered,
+      heartbeat.oldest_unsent_at,
+      heartbeat.durability,
+      JSON.stringify(heartbeat.sources),
+    ],
+  );
+  await query(
+    `update app.gateways set version = $3
+     where organization_id = $1 and id = $2 and version <> $3`,
+    [organization_id, gateway_id, heartbeat.version],
+  );
+}
+
+async function storeSensors(
+  { query }: Transaction,
+  { organization_id, gateway_id, store_id }: GatewayIdentity,
+  { sensors }: Heartbeat,
+): Promise<void> {
+  const once = [...new Map(sensors.map((sensor) => [sensor.sensor_id, sensor])).values()];
+  await query(
+    `insert into public.sensor_metadata as m (organization_id, store_id, sensor_id, sensor_type,
+       name, gateway_id, profile, last_seen_at, silent_after_s)
+     select $1, $2, sensor_id, kind, name, $3, profile, to_timestamp(seen_ms / 1000), silent_after_s
+     from unnest($4::text[], $5::text[], $6::text[], $7::text[], $8::float8[], $9::int[])
+       as s (sensor_id, kind, name, profile, seen_ms, silent_after_s)
+     order by sensor_id
+     on conflict (organization_id, store_id, sensor_id) do update set
+       name = excluded.name, gateway_id = excluded.gateway_id, profile = excluded.profile,
+       last_seen_at = coalesce(excluded.last_seen_at, m.last_seen_at),
+       silent_after_s = excluded.silent_after_s, updated_at = now()`,
+    [
+      organization_id,
+      store_id,
+      gateway_id,
+      once.map((sensor) => sensor.sensor_id),
+      once.map((sensor) => sensor.kind),
+      once.map((sensor) => sensor.name),
+      once.map((sensor) => sensor.profile),
+      once.map((sensor) => sensor.last_seen_at),
+      once.map((sensor) => sensor.silent_after_s),
+    ],
+  );
+  // A sensor that the gateway no longer names was unpaired: nobody waits for it any more.
+  await query(
+    `update public.sensor_metadata set silent_after_s = null, updated_at = now()
+     where organization_id = $1 and store_id = $2 and gateway_id = $3
+       and silent_after_s is not null and sensor_id <> all ($4)`,
+    [organization_id, store_id, gateway_id, once.map((sensor) => sensor.sensor_id)],
+  );
+}
+
+async function storeLosses(
+  { query }: Transaction,
+  { organization_id, gateway_id, store_id }: GatewayIdentity,
+  { quarantined, epoch }: Heartbeat,
+): Promise<void> {
+  const totals = new Map<string, { source: string; reason: string; count: number }>();
+  for (const { source, reason, count } of quarantined) {
+    const key = JSON.stringify([source, reason]);
+    totals.set(key, { source, reason, count: count + (totals.get(key)?.count ?? 0) });
+  }
+  const rows = [...totals.values()];
+  await query(
+    `insert into app.gateway_losses as l
+       (organization_id, gateway_id, store_id, epoch, source, reason, count)
+     select $1, $2, $3, $4, source, reason, count
+     from unnest($5::text[], $6::text[], $7::bigint[]) as s (source, reason, count)
+     order by source, reason
+     on conflict (organization_id, gateway_id, epoch, source, reason) do update set
+       count = excluded.count, updated_at = now()
+     where l.count <> excluded.count`,
+    [
+      organization_id,
+      gateway_id,
+      store_id,
+      epoch,
+      rows.map(({ source }) => source),
+      rows.map(({ reason }) => reason),
+      rows.map(({ count }) => count),
+    ],
+  );
+}

@@ -1,0 +1,176 @@
+/** HQ's HTTP side: enrolment, batches and heartbeats of gateways, and three probes. */
+import type { IncomingMessage } from 'node:http';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { fastify } from 'fastify';
+import type { Clock } from '../../shared/runtime/clock.ts';
+import { errorText, FootbridgeError } from '../../shared/runtime/errors.ts';
+import type { Part } from '../../shared/runtime/lifecycle.ts';
+import type { Log } from '../../shared/runtime/log.ts';
+import type { BatchAnswer } from '../../shared/wire/batch.ts';
+import { batch_bytes_max, batch_inflated_bytes_max, batchSchema } from '../../shared/wire/batch.ts';
+import type { EnrollAnswer } from '../../shared/wire/enroll.ts';
+import { enrollRequestSchema } from '../../shared/wire/enroll.ts';
+import type { HeartbeatAnswer } from '../../shared/wire/heartbeat.ts';
+import { heartbeatSchema } from '../../shared/wire/heartbeat.ts';
+import type { Database } from '../db/pool.ts';
+import type { GatewayIdentity } from '../gateways/credentials.ts';
+import { authenticate, sha256 } from '../gateways/credentials.ts';
+import { enrollGateway } from '../gateways/enroll.ts';
+import { storeHeartbeat } from '../health/heartbeat.ts';
+import { ingestBatch } from '../ingest/ingest-batch.ts';
+import type { Metrics, Sample } from '../metrics.ts';
+import type { BodyLimits } from './body.ts';
+import { readBody } from './body.ts';
+import { errorAnswer } from './error-answer.ts';
+import { parseJson, validate } from './json.ts';
+
+export interface HttpOptions {
+  readonly db: Database;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  /** Called after every batch that stored something. */
+  readonly onReadings: () => void;
+  /** Sampled when /metrics is read. */
+  readonly gauges: () => Sample[];
+}
+
+const batchLimits: BodyLimits = {
+  bytes_max: batch_bytes_max,
+  inflated_bytes_max: batch_inflated_bytes_max,
+};
+/** A thousand sensors with their names, and as many losses. */
+const heartbeatLimits: BodyLimits = { bytes_max: 1024 * 1024, inflated_bytes_max: 2 * 1024 * 1024 };
+const enrollLimits: BodyLimits = { bytes_max: 10_000, inflated_bytes_max: 10_000 };
+/** A gateway on a slow line sends a megabyte in this time; a stalled one does not hold a socket. */
+const request_deadline_ms = 120_000;
+const ready_deadline_ms = 3_000;
+
+export function httpServer(options: HttpOptions): FastifyInstance {
+  const { log, metrics } = options;
+  const app = fastify({
+    requestTimeout: request_deadline_ms,
+    forceCloseConnections: 'idle',
+  });
+  // Routes read the stream themselves, each within its own limits and after it knows who asks.
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('*', (_request, _payload, done) => done(null));
+
+  app.setNotFoundHandler((request) => {
+    throw new FootbridgeError('route_unknown', `${request.method} ${request.url.slice(0, 200)}`);
+  });
+  app.setErrorHandler((error, request, reply) => {
+    const answer = errorAnswer(error);
+    if (answer.status >= 500) {
+      log.error({ url: request.url, detail: errorText(error), err: error }, 'a request failed');
+    }
+    if (answer.retry_after_s !== undefined) reply.header('retry-after', answer.retry_after_s);
+    // The rest of a refused body is not read, so the connection cannot be used again.
+    if (!request.raw.complete) reply.header('connection', 'close');
+    return reply.code(answer.status).send(answer.body);
+  });
+  app.addHook('onResponse', async (request, reply) => {
+    const route = request.routeOptions.url ?? 'unknown';
+    metrics.add('hq_http_requests_total', 1, { route, status: String(reply.statusCode) });
+  });
+
+  gatewayRoutes(app, options);
+  probeRoutes(app, options);
+  return app;
+}
+
+function gatewayRoutes(app: FastifyInstance, options: HttpOptions): void {
+  const { db, clock, metrics } = options;
+
+  app.post('/v1/enroll', async (request): Promise<EnrollAnswer> => {
+    const body = parseJson(await bodyOf(request, enrollLimits));
+    const answer = await enrollGateway(
+      db,
+      validate(enrollRequestSchema, body, 'body_malformed'),
+      clock.now(),
+    );
+    metrics.add('hq_gateways_enrolled_total', 1);
+    return answer;
+  });
+
+  app.post('/v1/batches', async (request): Promise<BatchAnswer> => {
+    const gateway = await gatewayOf(db, request);
+    const body = await bodyOf(request, batchLimits);
+    const batch = validate(batchSchema, parseJson(body), 'batch_invalid');
+    const answer = await ingestBatch(db, gateway, batch, sha256(body));
+    metrics.add('hq_batches_total', 1);
+    metrics.add('hq_readings_accepted_total', answer.accepted);
+    metrics.add('hq_readings_duplicate_total', answer.duplicate);
+    for (const { code } of answer.rejected) metrics.add('hq_readings_rejected_total', 1, { code });
+    if (answer.accepted > 0) options.onReadings();
+    return answer;
+  });
+
+  app.post('/v1/heartbeats', async (request): Promise<HeartbeatAnswer> => {
+    const gateway = await gatewayOf(db, request);
+    const body = parseJson(await bodyOf(request, heartbeatLimits));
+    const heartbeat = validate(heartbeatSchema, body, 'body_malformed');
+    await storeHeartbeat(db, gateway, heartbeat, clock.now());
+    metrics.add('hq_heartbeats_total', 1);
+    return { server_time: clock.now() };
+  });
+}
+
+function probeRoutes(app: FastifyInstance, { db, clock, metrics, gauges }: HttpOptions): void {
+  app.get('/livez', async () => ({ status: 'ok' }));
+  app.get('/readyz', async () => {
+    const overdue = new AbortController();
+    const answered = db.inTenant({}, 'app_ingest', ({ query }) => query('select 1'));
+    answered.catch(() => {});
+    const late = clock.sleep(ready_deadline_ms, overdue.signal).then(() => {
+      if (!overdue.signal.aborted) throw new FootbridgeError('database_unavailable');
+    });
+    late.catch(() => {});
+    try {
+      await Promise.race([answered, late]);
+    } finally {
+      overdue.abort();
+    }
+    return { status: 'ok' };
+  });
+  app.get('/metrics', async (_request, reply) => {
+    reply.type('text/plain; version=0.0.4; charset=utf-8');
+    return metrics.render(gauges());
+  });
+}
+
+function gatewayOf(db: Database, request: FastifyRequest): Promise<GatewayIdentity> {
+  return authenticate(db, request.headers.authorization);
+}
+
+function bodyOf(request: FastifyRequest, limits: BodyLimits): Promise<Buffer> {
+  const raw: IncomingMessage = request.raw;
+  const { 'content-encoding': encoding, 'content-length': length } = raw.headers;
+  return readBody(raw, { encoding, length }, limits);
+}
+
+/** Listens; `url()` is known once started. */
+export function httpPart(
+  app: FastifyInstance,
+  listen: { host: string; port: number },
+  log: Log,
+): Part & { url(): string } {
+  let url = '';
+  return {
+    name: 'http',
+    url: () => url,
+    async start() {
+      try {
+        url = await app.listen(listen);
+      } catch (cause) {
+        const hint = 'Choose another address with --listen, or stop the process that uses it.';
+        throw new FootbridgeError('value_invalid', `--listen: ${errorText(cause)}`, {
+          cause,
+          hint,
+        });
+      }
+      log.info({ url }, 'listening');
+    },
+    stop: () => app.close(),
+  };
+}

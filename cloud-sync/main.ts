@@ -1,0 +1,97 @@
+/** HQ's composition root: what runs, in the order in which it starts. */
+import type { ScheduledTask } from 'node-cron';
+import { schedule } from 'node-cron';
+import type { Clock } from '../shared/runtime/clock.ts';
+import { errorText } from '../shared/runtime/errors.ts';
+import type { Part } from '../shared/runtime/lifecycle.ts';
+import { Lifecycle } from '../shared/runtime/lifecycle.ts';
+import type { Log } from '../shared/runtime/log.ts';
+import type { NotifyEnvironment } from '../shared/runtime/sd-notify.ts';
+import { sdNotify } from '../shared/runtime/sd-notify.ts';
+import type { Database } from './db/pool.ts';
+import { alertWorker } from './health/alert-worker.ts';
+import { httpPart, httpServer } from './http/server.ts';
+import type { Sample } from './metrics.ts';
+import { Metrics } from './metrics.ts';
+import { ensurePartitions } from './partitions.ts';
+import { rollupWorker } from './rollups/rollup-worker.ts';
+
+/** A worker whose pass takes longer than this hangs, and systemd may restart the service. */
+const pass_deadline_ms = 150_000;
+
+export interface ServiceOptions {
+  readonly db: Database;
+  readonly listen: { host: string; port: number };
+  /** Seconds without a heartbeat after which a gateway is offline. */
+  readonly heartbeat_grace_s: number;
+  readonly notify: NotifyEnvironment;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+export interface Service {
+  readonly url: string;
+  stop(): Promise<void>;
+}
+
+/** Starts HQ on a database whose schema is in place. */
+export async function startService(options: ServiceOptions): Promise<Service> {
+  const { db, clock, log, heartbeat_grace_s } = options;
+  const metrics = new Metrics();
+  const rollups = rollupWorker({ db, metrics, clock, log });
+  const alerts = alertWorker({ db, heartbeat_grace_s, clock, log });
+  const workers = [rollups, alerts];
+
+  const gauges = (): Sample[] => [
+    { name: 'hq_rollup_seconds_since_success', value: age_s(clock, rollups.last_success_at) },
+    { name: 'hq_alerts_seconds_since_success', value: age_s(clock, alerts.last_success_at) },
+    ...Object.entries(db.connections).map(
+      ([state, value]): Sample => ({ name: 'hq_database_connections', labels: { state }, value }),
+    ),
+    { name: 'hq_resident_memory_bytes', value: process.memoryUsage.rss() },
+  ];
+  const app = httpServer({ db, clock, log, metrics, gauges, onReadings: () => rollups.wake() });
+  const http = httpPart(app, options.listen, log);
+
+  const lifecycle = new Lifecycle(clock, log);
+  await lifecycle.start([
+    partitionJob(db, log),
+    rollups,
+    alerts,
+    http,
+    sdNotify({
+      environment: options.notify,
+      makesProgress: () =>
+        workers.every((one) => clock.monotonic() - one.last_pass_at < pass_deadline_ms),
+      clock,
+    }),
+  ]);
+  return { url: http.url(), stop: () => lifecycle.stop() };
+}
+
+function age_s(clock: Clock, since_ms: number): number {
+  return Math.round((clock.monotonic() - since_ms) / 100) / 10;
+}
+
+/** Once at start, because the service may have been down for months, then every night. */
+function partitionJob(db: Database, log: Log): Part {
+  const run = async () => {
+    const created = await ensurePartitions(db);
+    log.info({ created }, 'partitions are in place');
+  };
+  const nightly = () =>
+    run().catch((error) => {
+      log.error({ detail: errorText(error) }, 'partitions could not be created');
+    });
+  let job: ScheduledTask | undefined;
+  return {
+    name: 'partitions',
+    async start() {
+      await run();
+      job = schedule('17 1 * * *', nightly, { timezone: 'UTC', noOverlap: true });
+    },
+    async stop() {
+      await job?.destroy();
+    },
+  };
+}
