@@ -70,7 +70,7 @@ export class Door {
 
   #awaitNext(): void {
     const { clock, rate_per_min } = this.#options;
-    const mean_ms = 60_000 / rate_per_min;
+    const mean_ms = Math.max(0, 60_000 / rate_per_min - one_person_ms);
     const wait_ms = one_person_ms - Math.log(1 - this.#random()) * mean_ms;
     this.#cancel = clock.after(wait_ms, () => {
       const at = clock.now();

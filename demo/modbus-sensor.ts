@@ -4,8 +4,8 @@ import { type AddressInfo, createServer } from 'node:net';
 import modbusSerial from 'modbus-serial';
 import type { PolledCounter } from './polled-counter.ts';
 
-/** Counters begin here, so that they wrap while somebody watches. */
-export const modbus_start = { in: 65_500, out: 65_520 };
+/** Counters begin here, so that they wrap while somebody watches, after 6 people. */
+export const modbus_start = { in: 65_530, out: 65_534 };
 
 export interface ModbusDevice {
   readonly port: number;
