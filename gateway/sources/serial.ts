@@ -4,7 +4,6 @@
  * The port is opened by a path that stays the same (/dev/serial/by-id/…), never by /dev/ttyUSB0,
  * which names another device after the next plug.
  */
-import { SerialPort } from 'serialport';
 import { backoff_ms, type Clock } from '../../shared/runtime/clock.ts';
 import { errorText } from '../../shared/runtime/errors.ts';
 import type { Log } from '../../shared/runtime/log.ts';
@@ -12,14 +11,8 @@ import { FrameOutlet } from './frame-outlet.ts';
 import { type Framed, Framer } from './framer.ts';
 import type { Framing } from './framing.ts';
 import { type Poll, PollSchedule, type UnitStatus } from './poll-schedule.ts';
+import { type OpenSerialPort, openSerialPort, type SerialSettings } from './serial-port.ts';
 import type { Accept, FrameFault, Source, SourceStatus } from './source.ts';
-
-export interface SerialSettings {
-  readonly baud: number;
-  readonly data_bits: 5 | 6 | 7 | 8;
-  readonly parity: 'none' | 'even' | 'odd';
-  readonly stop_bits: 1 | 2;
-}
 
 /** One request to one unit; the next frame within `timeout_ms` is its answer. */
 export interface SerialPoll extends Poll {
@@ -51,8 +44,6 @@ export interface SerialOptions {
 
 /** Opening a local path costs little, and a technician who replugs a cable watches the light. */
 const reopen = { base_ms: 250, cap_ms: 3_000 };
-/** How often a port that says nothing is asked whether it is still there. */
-const probe_ms = 1_000;
 /** A device sends a frame's bytes without a pause, whatever its speed. */
 const quiet_ms = 1_000;
 /** Frames of a free-running device that may wait for the disk before reading pauses. */
@@ -150,15 +141,21 @@ export class SerialSource implements Source {
 
   /** Returns when stopped or when other settings are wanted, throws when the port is lost. */
   async #useOpenPort(settings: SerialSettings): Promise<void> {
-    const port = await openPort(this.#options.path, settings);
-    const closing = new AbortController();
-    let loss: unknown;
-    const lose = (error: unknown) => {
-      loss ??= error;
-      this.#question?.settle('lost');
-      this.#wake.abort();
-    };
-    this.#watch(port, closing.signal, lose);
+    const { path, clock } = this.#options;
+    let loss: Error | undefined;
+    let cancelQuiet = () => {};
+    const port = await openSerialPort(path, settings, clock, {
+      data: (chunk) => {
+        cancelQuiet();
+        cancelQuiet = clock.after(quiet_ms, () => this.#take(port, this.#framer?.quiet()));
+        this.#take(port, this.#framer?.push(chunk));
+      },
+      lost: (error) => {
+        loss ??= error;
+        this.#question?.settle('lost');
+        this.#wake.abort();
+      },
+    });
     this.#framer?.reset();
     this.#state = 'running';
     this.#error = null;
@@ -169,42 +166,20 @@ export class SerialSource implements Source {
       }
       if (loss !== undefined) throw loss;
     } finally {
-      closing.abort();
-      await closePort(port);
-    }
-  }
-
-  /**
-   * serialport's `close` event did not come on every unplug in every version (serialport #2043,
-   * #2351, #458), so the driver is asked as well: a tty that was hung up does not tell its speed.
-   */
-  async #watch(port: SerialPort, closing: AbortSignal, lose: (error: unknown) => void) {
-    const { clock, path } = this.#options;
-    port.on('error', lose);
-    port.on('close', () => lose(new Error(`${path} was unplugged`)));
-    let cancelQuiet = () => {};
-    closing.addEventListener('abort', () => cancelQuiet());
-    port.on('data', (chunk: Buffer) => {
       cancelQuiet();
-      if (closing.aborted) return;
-      cancelQuiet = clock.after(quiet_ms, () => this.#take(port, this.#framer?.quiet()));
-      this.#take(port, this.#framer?.push(chunk));
-    });
-    while (!closing.aborted) {
-      await clock.sleep(probe_ms, closing);
-      if (!closing.aborted) await port.port?.getBaudRate().catch(lose);
+      await port.close();
     }
   }
 
-  async #doNext(port: SerialPort): Promise<void> {
+  async #doNext(port: OpenSerialPort): Promise<void> {
     const next = this.#schedule.next(this.#options.clock.monotonic());
     if ('wait_ms' in next) return this.#sleep(Math.min(next.wait_ms, idle_ms));
     return this.#ask(port, next.poll);
   }
 
-  async #ask(port: SerialPort, poll: SerialPoll): Promise<void> {
+  async #ask(port: OpenSerialPort, poll: SerialPoll): Promise<void> {
     const { clock } = this.#options;
-    await flushPort(port);
+    await port.flush();
     this.#framer?.reset();
     let cancelTimeout = () => {};
     const answer = await new Promise<Answer>((settle) => {
@@ -213,7 +188,7 @@ export class SerialSource implements Source {
         this.#take(port, this.#framer?.quiet());
         settle('silence');
       });
-      port.write(Buffer.from(poll.request));
+      port.write(poll.request);
     });
     cancelTimeout();
     const fault = this.#question?.fault ?? null;
@@ -243,19 +218,19 @@ export class SerialSource implements Source {
   }
 
   /** Frames and faults as the framer finds them. */
-  #take(port: SerialPort, found: readonly Framed[] = []): void {
+  #take(port: OpenSerialPort, found: readonly Framed[] = []): void {
     for (const one of found) {
       if (this.#work?.polls.length === 0) this.#listen(one, port);
       else this.#hear(one);
     }
   }
 
-  #listen(one: Framed, port: SerialPort): void {
+  #listen(one: Framed, port: OpenSerialPort): void {
     this.#pending_frames += 1;
     if (this.#pending_frames >= pending_frames_max) port.pause();
     this.#outlet.hand('line', one.bytes, faultOf(one)).then(() => {
       this.#pending_frames -= 1;
-      if (this.#pending_frames < pending_frames_max / 2 && port.isOpen) port.resume();
+      if (this.#pending_frames < pending_frames_max / 2) port.resume();
     });
   }
 
@@ -293,33 +268,4 @@ function faultOf(one: Framed): FrameFault | undefined {
 
 function isSame(one: unknown, other: unknown): boolean {
   return JSON.stringify(one) === JSON.stringify(other);
-}
-
-function openPort(path: string, settings: SerialSettings): Promise<SerialPort> {
-  const port = new SerialPort({
-    path,
-    baudRate: settings.baud,
-    dataBits: settings.data_bits,
-    parity: settings.parity,
-    stopBits: settings.stop_bits,
-    autoOpen: false,
-  });
-  return new Promise((resolve, reject) => {
-    port.open((error) => (error === null ? resolve(port) : reject(error)));
-  });
-}
-
-/** Throws away what arrived and was not read. */
-function flushPort(port: SerialPort): Promise<void> {
-  return new Promise((resolve, reject) => {
-    port.flush((error) => (error === null ? resolve() : reject(error)));
-  });
-}
-
-/** A port that is gone is closed already, and says so with an error that helps nobody. */
-function closePort(port: SerialPort): Promise<void> {
-  return new Promise((resolve) => {
-    if (port.isOpen) port.close(() => resolve());
-    else resolve();
-  });
 }

@@ -1,0 +1,52 @@
+/** A Modbus TCP device: FC04, per unit two 16-bit registers, 0 people in and 1 people out. */
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
+import modbusSerial from 'modbus-serial';
+import type { PolledCounter } from './polled-counter.ts';
+
+/** Counters begin here, so that they wrap while somebody watches, after 6 people. */
+export const modbus_start = { in: 65_530, out: 65_534 };
+
+export interface ModbusDevice {
+  readonly port: number;
+  close(): Promise<void>;
+}
+
+const illegalDataAddress = { modbusErrorCode: 2, msg: 'no such register' };
+
+export async function startModbusDevice(
+  counters: ReadonlyMap<number, PolledCounter>,
+): Promise<ModbusDevice> {
+  const port = await freePort();
+  const server = new modbusSerial.ServerTCP(
+    {
+      // Both registers at once: asked one by one, a person could pass between them.
+      getMultipleInputRegisters: (start: number, count: number, unit: number) => {
+        const counter = counters.get(unit);
+        if (counter === undefined) return silence(count);
+        if (start + count > 2) throw illegalDataAddress;
+        const sums = counter.read();
+        return [sums.in, sums.out].slice(start, start + count);
+      },
+    },
+    { host: '127.0.0.1', port, unitID: 255 },
+  );
+  server.on('error', () => {});
+  await once(server, 'initialized');
+  return { port, close: () => new Promise((resolve) => server.close(() => resolve())) };
+}
+
+/** modbus-serial takes port 0 for "not given" and would listen on 502. */
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+/** A unit that is not on the bus does not answer at all. */
+function silence(count: number): number[] {
+  return Array.from({ length: count }, () => new Promise(() => {})) as unknown as number[];
+}
