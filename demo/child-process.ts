@@ -1,0 +1,89 @@
+/** Starts the parts of the demo as the separate processes they are in real life. */
+import { type ChildProcess, fork, type SpawnOptions, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { fileURLToPath } from 'node:url';
+
+const dist = fileURLToPath(new URL('../', import.meta.url));
+const commands = {
+  footbridge: `${dist}gateway/cli/footbridge.js`,
+  'footbridge-hq': `${dist}cloud-sync/cli/footbridge-hq.js`,
+};
+type Command = keyof typeof commands;
+
+/** Ctrl-C goes to the demo alone (`detached`): it first lets the counts arrive, then ends the rest. */
+const apart: SpawnOptions = { detached: true, stdio: ['ignore', 'ignore', 'inherit'] };
+
+/** A service that runs until it is ended. Its log goes to stderr from the given level on. */
+export function startService(command: Command, parameters: readonly string[]): ChildProcess {
+  return spawn(process.execPath, [commands[command], ...parameters], apart);
+}
+
+/** Runs a command to its end and gives its JSON document. */
+export async function run<T>(command: Command, parameters: readonly string[]): Promise<T> {
+  const child = spawn(process.execPath, [commands[command], ...parameters, '--json'], {
+    detached: true,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const output = { stdout: '', stderr: '' };
+  child.stdout.on('data', (chunk) => {
+    output.stdout += chunk;
+  });
+  child.stderr.on('data', (chunk) => {
+    output.stderr += chunk;
+  });
+  const [code] = (await once(child, 'close')) as [number | null];
+  if (code !== 0) {
+    throw new Error(`${command} ${parameters.join(' ')} ended with ${code}: ${output.stderr}`);
+  }
+  return JSON.parse(output.stdout) as T;
+}
+
+/** A process of the demo's own that answers over IPC. */
+export class Helper<Request, Answer extends { readonly kind: string }> {
+  readonly #child: ChildProcess;
+
+  constructor(module: string, parameter?: unknown) {
+    const parameters = parameter === undefined ? [] : [JSON.stringify(parameter)];
+    this.#child = fork(`${dist}demo/${module}`, parameters, { detached: true });
+  }
+
+  tell(request: Request): void {
+    this.#child.send(request as object);
+  }
+
+  /** The next answer of this kind. Fails when the process ends without it. */
+  hear<K extends Answer['kind']>(kind: K): Promise<Extract<Answer, { kind: K }>> {
+    return new Promise((resolve, reject) => {
+      const onMessage = (answer: Answer) => {
+        if (answer.kind !== kind) return;
+        this.#child.off('message', onMessage);
+        resolve(answer as Extract<Answer, { kind: K }>);
+      };
+      this.#child.on('message', onMessage);
+      this.#child.once('exit', (code) => reject(new Error(`ended with ${code} before "${kind}"`)));
+    });
+  }
+
+  end(): Promise<void> {
+    return end(this.#child, 'SIGKILL');
+  }
+}
+
+export async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const exited = once(child, 'exit');
+  child.kill(signal);
+  await exited;
+}
+
+/** A port on 127.0.0.1 that nobody uses at the moment. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  await once(server, 'close');
+  if (typeof address !== 'object' || address === null) throw new Error('no free port');
+  return address.port;
+}
