@@ -180,6 +180,7 @@ export class SerialSource implements Source {
   async #ask(port: OpenSerialPort, poll: SerialPoll): Promise<void> {
     const { clock } = this.#options;
     await port.flush();
+    if (this.#stop.signal.aborted) return;
     this.#framer?.reset();
     let cancelTimeout = () => {};
     const answer = await new Promise<Answer>((settle) => {

@@ -203,7 +203,7 @@ describe('a device that answers late', () => {
         const whole = Buffer.concat([answer, Buffer.of(0, isFirst ? 111 : 222)]);
         const asked = request.readUInt16BE(0);
         whole.writeUInt16BE(isFirst ? lateTransaction(asked) : asked, 0);
-        setTimeout(() => socket.write(whole), isFirst ? 300 : 150);
+        systemClock.after(isFirst ? 300 : 150, () => socket.write(whole));
       });
     });
     const port = await listen(server);
