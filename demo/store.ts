@@ -50,7 +50,7 @@ export class Store {
     this.#socket = join(options.folder, 'data', 'footbridge.sock');
   }
 
-  /** Installs the store as a person would: configuration, enrolment, gateway, pairing. */
+  /** Installs the store as a person would: configuration, pairing, enrolment, gateway. */
   async open(): Promise<void> {
     const { plan, folder, hq_url, token, seed, rate_per_min } = this.#options;
     mkdirSync(folder, { recursive: true });
@@ -64,9 +64,10 @@ export class Store {
       join(folder, 'footbridge.yaml'),
       configuration({ folder, mqtt: plan.mqtt, mqtt_port, url, modbus_port, serial_path }),
     );
+    // The people walk already: a sensor that is heard before it is paired would stand in quarantine.
+    for (const door of doors) await run('footbridge', this.#pairing(door));
     await run('footbridge', [...this.#gateway_options, 'enroll', '--hq', hq_url, '--token', token]);
     await this.startGateway();
-    for (const door of doors) await run('footbridge', this.#pairing(door));
   }
 
   async startGateway(): Promise<void> {

@@ -44,10 +44,7 @@ export class Pairing {
     for (const source of this.#sources) {
       const sensors = this.#sensorsOf(source.name);
       if (source instanceof ModbusSource) source.setPolls(modbusPolls(sensors));
-      if (source instanceof SerialSource) {
-        const work = serialWork(sensors);
-        if (work !== null) source.setWork(work);
-      }
+      if (source instanceof SerialSource) source.setWork(serialWork(sensors));
     }
   }
 

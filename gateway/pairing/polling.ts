@@ -1,14 +1,14 @@
 /** What the polled sources have to ask for, from the paired sensors and their profiles. Pure. */
 import { FootbridgeError } from '../../shared/runtime/errors.ts';
 import type { Profile } from '../profiles/profile.ts';
-import { encodeFrame } from '../sources/frame-encoding.ts';
+import { bodyBytes, encodeFrame } from '../sources/frame-encoding.ts';
+import type { Framing } from '../sources/framing.ts';
 import type { ModbusPoll } from '../sources/modbus.ts';
-import type { SerialWork } from '../sources/serial.ts';
+import type { SerialPoll, SerialWork } from '../sources/serial.ts';
 import type { PairedSensor } from './sensor-registry.ts';
 
 type Transport = Profile['transport'];
-type SerialLink = NonNullable<Profile['serial']>;
-type SerialPollLink = NonNullable<SerialLink['poll']>;
+type SerialPollLink = NonNullable<NonNullable<Profile['serial']>['poll']>;
 
 /** Which transport each kind of source speaks. */
 export const transportOf = {
@@ -35,14 +35,7 @@ export function serialWork(sensors: readonly PairedSensor[]): SerialWork | null 
   if (link === undefined) return null;
   const { baud, data_bits, parity, stop_bits, framing, poll, turnaround_ms } = link;
   const polls =
-    poll === undefined
-      ? []
-      : sensors.map(({ sensor, address }) => ({
-          address,
-          request: pollRequest(link, poll, sensor.unit ?? 0),
-          every_ms: poll.every_ms,
-          timeout_ms: poll.timeout_ms,
-        }));
+    poll === undefined ? [] : sensors.map((paired) => serialPoll(framing, poll, paired));
   return { settings: { baud, data_bits, parity, stop_bits }, framing, polls, turnaround_ms };
 }
 
@@ -59,7 +52,21 @@ export function assertOneLink(sensors: readonly PairedSensor[]): void {
   }
 }
 
-function pollRequest(link: SerialLink, poll: SerialPollLink, unit: number): Uint8Array {
-  const number = unit.toString(16).toUpperCase().padStart(poll.unit_digits, '0');
-  return encodeFrame(link.framing, poll.request.replaceAll('{unit}', number));
+function serialPoll(
+  framing: Framing,
+  poll: SerialPollLink,
+  { sensor, address }: PairedSensor,
+): SerialPoll {
+  const { every_ms, timeout_ms, answer_begins } = poll;
+  const unit = (sensor.unit ?? 0).toString(16).toUpperCase().padStart(poll.unit_digits, '0');
+  const written = (template: string) => template.replaceAll('{unit}', unit);
+  return {
+    address,
+    request: encodeFrame(framing, written(poll.request)),
+    every_ms,
+    timeout_ms,
+    ...(answer_begins === undefined
+      ? {}
+      : { answer_prefix: bodyBytes(framing, written(answer_begins)) }),
+  };
 }

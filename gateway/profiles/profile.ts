@@ -124,6 +124,14 @@ const serialLink = z.strictObject({
       request: z
         .string()
         .regex(/^[ -~]+$/, { error: 'use printable ASCII, for example "{unit}1300"' }),
+      /**
+       * What the answer begins with, in the same notation. Where the protocol names the unit, a late
+       * answer of another unit is then known by its content and cannot be taken for this one's.
+       */
+      answer_begins: z
+        .string()
+        .regex(/^[ -~]+$/)
+        .optional(),
       unit_digits: z.number().int().min(1).max(8).default(4),
       every_ms: z.number().int().min(50).max(3_600_000).default(1000),
       timeout_ms: z.number().int().min(20).max(10_000).default(300),

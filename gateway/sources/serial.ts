@@ -81,11 +81,16 @@ export class SerialSource implements Source {
     this.#outlet = new FrameOutlet(options);
   }
 
-  /** Sets what is done on the line from now on. The port is reopened only for other settings. */
-  setWork(work: SerialWork): void {
-    if (!isSame(work.framing, this.#work?.framing)) this.#framer = new Framer(work.framing);
-    this.#work = work;
-    this.#schedule.replace(work.polls, this.#options.clock.monotonic());
+  /**
+   * Sets what is done on the line from now on; null: nothing, the port is closed. It is reopened
+   * only for other settings.
+   */
+  setWork(work: SerialWork | null): void {
+    if (work !== null && !isSame(work.framing, this.#work?.framing)) {
+      this.#framer = new Framer(work.framing);
+    }
+    this.#work = work ?? undefined;
+    this.#schedule.replace(work?.polls ?? [], this.#options.clock.monotonic());
     this.#wake.abort();
   }
 
