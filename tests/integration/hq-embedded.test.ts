@@ -26,13 +26,15 @@ describe('the embedded PostgreSQL', () => {
     openEmbeddedPostgres({ data_dir: directory, clock: systemClock });
   const ask = (url: string, text: string) => runOnce(url, (query) => query(text));
 
-  it('keeps data over a restart, with fsync on and a password on every login', async () => {
+  it('keeps data over a restart, with fsync on, a password on every login, secrets 0600', async () => {
     const first = await open();
     await ask(first.ownerUrl(), 'create table kept as select 1 as i');
     const settings = await ask(first.ownerUrl(), "select current_setting('fsync') as fsync");
     expect(settings).toEqual([{ fsync: 'on' }]);
     const guess = first.serviceUrl().replace(/:[^:@]+@/, ':guess@');
     await expect(ask(guess, 'select 1')).rejects.toMatchObject({ code: 'database_unavailable' });
+    const { mode } = await stat(path.join(data_dir, 'secrets.json'));
+    expect(mode & 0o777).toBe(0o600);
     await first.stop();
     expect(await processStart(first.pid)).toBeUndefined();
     const second = await open();
@@ -57,13 +59,6 @@ describe('the embedded PostgreSQL', () => {
     expect(second.pid).not.toBe(first.pid);
     await first.stop();
     await second.stop();
-  });
-
-  it('keeps its secrets to its owner', async () => {
-    const server = await open();
-    const { mode } = await stat(path.join(data_dir, 'secrets.json'));
-    expect(mode & 0o777).toBe(0o600);
-    await server.stop();
   });
 
   it('is found again when the serve that started it was killed', async () => {
