@@ -11,17 +11,23 @@ import { errorText, FootbridgeError } from '../../shared/runtime/errors.ts';
 import { Claims, exclusively, processStart, secretsOf } from './data-directory.ts';
 import { runOnce } from './pool.ts';
 import type { Account } from './postgres-binaries.ts';
-import { exists, postgresBinaries, serverAccount } from './postgres-binaries.ts';
+import { exists, isOpenToAll, postgresBinaries, serverAccount } from './postgres-binaries.ts';
 
 const start_deadline_ms = 60_000;
 const stop_deadline_ms = 7_000;
 const database_name = 'footbridge';
 
 /**
- * The server finds its data as the directory it stands in. Its account need not be able to walk
- * there: root may keep the data below a home directory that is closed to everybody else.
+ * The directory a process stands in, reached without walking there: root may keep the data below a
+ * home directory that is closed to the server's account.
  */
 const here = '/proc/self/cwd';
+
+/** How the server's account names a directory that it stands in. */
+async function nameFor(directory: string, account: Account | undefined): Promise<string> {
+  const reachable = account === undefined || (await isOpenToAll(path.dirname(directory)));
+  return reachable ? directory : here;
+}
 
 export interface EmbeddedPostgres {
   readonly port: number;
@@ -45,16 +51,20 @@ export interface EmbeddedPostgres {
 export async function openEmbeddedPostgres(options: {
   data_dir: string;
   clock: Clock;
+  /** Directory with `postgres` and `initdb` of another version; default: what npm installed. */
+  binaries?: string;
 }): Promise<EmbeddedPostgres> {
   const { clock } = options;
-  await mkdir(options.data_dir, { recursive: true, mode: 0o700 });
+  // Root's server runs under another account, which must pass through; secrets in here are 0600.
+  const mode = process.getuid?.() === 0 ? 0o711 : 0o700;
+  await mkdir(options.data_dir, { recursive: true, mode });
   const data_dir = await realpath(options.data_dir);
   const claims = new Claims(data_dir);
 
   return exclusively(data_dir, clock, async () => {
     const secrets = await secretsOf(data_dir);
     const account = await serverAccount();
-    const binaries = await postgresBinaries(account);
+    const binaries = options.binaries ?? (await postgresBinaries(account));
     await initialise(data_dir, binaries, account, secrets.superuser);
     const server =
       (await findRunning(data_dir)) ?? (await start(data_dir, binaries, account, clock));
@@ -105,9 +115,12 @@ async function initialise(
     if (account !== undefined) await passwordFile.chown(account.uid, account.gid);
     const child = spawn(
       path.join(binaries, 'initdb'),
-      [`--pgdata=${here}`, '--username=postgres', '--auth=scram-sha-256', '--encoding=UTF8'].concat(
-        ['--locale=C', '--no-instructions', '--pwfile=/proc/self/fd/3'],
-      ),
+      [
+        `--pgdata=${await nameFor(draft, account)}`,
+        '--username=postgres',
+        '--auth=scram-sha-256',
+        '--encoding=UTF8',
+      ].concat(['--locale=C', '--no-instructions', '--pwfile=/proc/self/fd/3']),
       {
         cwd: draft,
         stdio: ['ignore', log.fd, log.fd, passwordFile.fd],
@@ -166,6 +179,7 @@ async function launch(options: {
   account: Account | undefined;
   port: number;
 }): Promise<AbortSignal> {
+  const cluster = clusterOf(options.data_dir);
   const log = await open(path.join(options.data_dir, 'postgres.log'), 'a', 0o600);
   const settings = {
     listen_addresses: '127.0.0.1',
@@ -177,11 +191,11 @@ async function launch(options: {
   };
   const child = spawn(
     path.join(options.binaries, 'postgres'),
-    ['-D', here, '-p', String(options.port)].concat(
+    ['-D', await nameFor(cluster, options.account), '-p', String(options.port)].concat(
       Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
     ),
     {
-      cwd: clusterOf(options.data_dir),
+      cwd: cluster,
       stdio: ['ignore', log.fd, log.fd],
       env: serverEnvironment,
       // Its own process group: Ctrl-C in a terminal must reach us first, then the server.

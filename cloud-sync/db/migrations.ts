@@ -4,7 +4,7 @@ import { runner } from 'node-pg-migrate';
 import { errorText, FootbridgeError } from '../../shared/runtime/errors.ts';
 import type { Log } from '../../shared/runtime/log.ts';
 import type { Database, Transaction } from './pool.ts';
-import { runOnce, sqlState } from './pool.ts';
+import { runOnce, sqlState, withClient } from './pool.ts';
 import { assertSupported } from './server-version.ts';
 
 export interface SchemaState {
@@ -31,10 +31,17 @@ export async function migrate(options: {
   log: Log;
 }): Promise<string[]> {
   await runOnce(options.url, async (query) => assertSupported(await serverVersion(query)));
+  return withClient(options.url, (client) => run(client, options));
+}
+
+async function run(
+  dbClient: Parameters<Parameters<typeof withClient>[1]>[0],
+  options: Parameters<typeof migrate>[0],
+): Promise<string[]> {
   const { log } = options;
   try {
     const ran = await runner({
-      databaseUrl: options.url,
+      dbClient,
       dir: options.directory,
       direction: options.direction,
       ...(options.count === undefined ? {} : { count: options.count }),

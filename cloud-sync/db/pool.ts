@@ -145,17 +145,26 @@ async function rows<Row extends object>(
   return result.rows;
 }
 
-/** One connection outside the pool, as the login itself: migrations and checks. */
-export async function runOnce<T>(url: string, work: (query: Query) => Promise<T>): Promise<T> {
+/** One connection outside the pool, as the login itself: checks. */
+export function runOnce<T>(url: string, work: (query: Query) => Promise<T>): Promise<T> {
+  return withClient(url, (client) => work((text, values) => rows(client, text, values)));
+}
+
+/** One connection outside the pool, closed when `work` is done. @throws database_unavailable */
+export async function withClient<T>(
+  url: string,
+  work: (client: pg.Client) => Promise<T>,
+): Promise<T> {
   const client = new pg.Client({
     connectionString: url,
     connectionTimeoutMillis: connect_deadline_ms,
     types,
   });
+  // A server that stops while the connection ends says so; nobody is left to be told.
   client.on('error', () => {});
   try {
     await client.connect();
-    return await work((text, values) => rows(client, text, values));
+    return await work(client);
   } catch (error) {
     throw isUnavailable(error)
       ? new FootbridgeError('database_unavailable', errorText(error), { cause: error })

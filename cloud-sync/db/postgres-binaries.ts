@@ -57,7 +57,8 @@ function packagedServer(): { directory: string; version: string } {
   }
 }
 
-async function isOpenToAll(directory: string): Promise<boolean> {
+/** Whether every account may walk to this directory. */
+export async function isOpenToAll(directory: string): Promise<boolean> {
   for (let at = directory; ; at = path.dirname(at)) {
     if (((await stat(at)).mode & 0o001) === 0) return false;
     if (at === path.dirname(at)) return true;

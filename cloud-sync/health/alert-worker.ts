@@ -7,7 +7,7 @@ import { worker } from '../worker.ts';
 import type { Alert, WatchedGateway, WatchedSensor } from './alert-rules.ts';
 import { decideAlerts } from './alert-rules.ts';
 
-const idle_ms_max = 5_000;
+const idle_ms_max = 2_000;
 
 export function alertWorker(options: {
   db: Database;

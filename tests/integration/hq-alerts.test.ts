@@ -1,0 +1,180 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { evaluateAlerts } from '../../cloud-sync/health/alert-worker.ts';
+import { storeHeartbeat } from '../../cloud-sync/health/heartbeat.ts';
+import type { Heartbeat, HeartbeatAnswer } from '../../shared/wire/heartbeat.ts';
+import type { Hq, TestGateway, TestStore } from '../support/hq.ts';
+import { addTestStore, enrollTestGateway, eventually, openHq } from '../support/hq.ts';
+import { describeOnEngines } from '../support/postgres.ts';
+
+const minute = 60_000;
+
+function heartbeat(
+  changes: Partial<Heartbeat> = {},
+  last_seen_at: number | null = null,
+): Heartbeat {
+  return {
+    version: '0.1.0',
+    epoch: '018f0000-0000-7000-8000-000000000000',
+    sent_at: Date.now(),
+    buffered: 0,
+    oldest_unsent_at: null,
+    delivered_at: Date.now(),
+    durability: 'fsync',
+    sensors: [
+      {
+        sensor_id: 'front-door',
+        name: 'Front door',
+        profile: 'json-counter',
+        kind: 'line',
+        last_seen_at,
+        silent_after_s: 600,
+      },
+    ],
+    sources: [{ source: 'doors', state: 'running', error: null }],
+    quarantined: [],
+    ...changes,
+  };
+}
+
+describeOnEngines('alerts', (engine) => {
+  let hq: Hq;
+  beforeAll(async () => {
+    hq = await openHq(engine, { heartbeat_grace_s: 86_400 });
+  });
+  afterAll(() => hq.close());
+
+  const alertsOf = (store: TestStore) =>
+    hq.asOwner<{ alert_type: string; is_resolved: boolean }>(
+      'select alert_type, is_resolved from alerts where store_id = $1 order by created_at, 1',
+      [store.store_id],
+    );
+  /** A gateway whose heartbeats come when the test says, and rules that look when it says. */
+  const place = async () => {
+    const store = await addTestStore(hq);
+    const gateway = await enrollTestGateway(hq, store);
+    const identity = {
+      organization_id: store.organization.id,
+      store_id: store.store_id,
+      gateway_id: gateway.gateway_id,
+      credential_id: gateway.credential_id,
+    };
+    return {
+      store,
+      gateway,
+      beat: (at: number, last_seen_at: number | null, delivered_at = at) =>
+        storeHeartbeat(hq.db, identity, heartbeat({ sent_at: at, delivered_at }, last_seen_at), at),
+      look: (now: number) =>
+        evaluateAlerts(hq.db, {
+          organization_id: store.organization.id,
+          now,
+          watching_since: 0,
+          heartbeat_grace_s: 180,
+        }),
+    };
+  };
+  const beatOver = (gateway: TestGateway, body: Heartbeat) =>
+    hq.post<HeartbeatAnswer>('/v1/heartbeats', body, { authorization: gateway.authorization });
+
+  it('are raised once for a gateway that falls silent, and resolved when it returns', async () => {
+    const { store, beat, look } = await place();
+    const start = Date.now();
+    await beat(start, start);
+    await look(start + minute);
+    expect(await alertsOf(store)).toEqual([]);
+    await look(start + 4 * minute);
+    await Promise.all([look(start + 5 * minute), look(start + 5 * minute)]);
+    expect(await alertsOf(store)).toEqual([{ alert_type: 'gateway_offline', is_resolved: false }]);
+    await beat(start + 6 * minute, start + 6 * minute);
+    await look(start + 6 * minute);
+    await look(start + 7 * minute);
+    expect(await alertsOf(store)).toEqual([{ alert_type: 'gateway_offline', is_resolved: true }]);
+    await look(start + 20 * minute);
+    expect(await alertsOf(store)).toHaveLength(2);
+  });
+
+  it('are raised once for a silent sensor, and resolved when it speaks', async () => {
+    const { store, beat, look } = await place();
+    const start = Date.now();
+    await beat(start, start - 11 * minute);
+    await look(start);
+    await beat(start + minute, start - 11 * minute);
+    await look(start + minute);
+    expect(await alertsOf(store)).toEqual([{ alert_type: 'sensor_silent', is_resolved: false }]);
+    await beat(start + 2 * minute, start + 2 * minute);
+    await look(start + 2 * minute);
+    expect(await alertsOf(store)).toEqual([{ alert_type: 'sensor_silent', is_resolved: true }]);
+  });
+
+  it('judge a sensor by what its gateway has delivered, not by HQ’s clock', async () => {
+    const { store, beat, look } = await place();
+    const start = Date.now();
+    await beat(start, start - 30 * minute, start - 25 * minute);
+    await look(start);
+    expect(await alertsOf(store)).toEqual([]);
+  });
+
+  it('show in what people read about a sensor', async () => {
+    const { store, beat, look } = await place();
+    const start = Date.now();
+    const states: unknown[] = [];
+    const state = async () => {
+      const [row] = await hq.asOwner<{ health_status: string }>(
+        'select health_status, is_online from latest_sensor_data where store_id = $1',
+        [store.store_id],
+      );
+      states.push(row?.health_status);
+    };
+    await beat(start, null);
+    await state();
+    await beat(start, start);
+    await state();
+    await beat(start + 11 * minute, start);
+    await look(start + 11 * minute);
+    await state();
+    await look(start + 20 * minute);
+    await state();
+    expect(states).toEqual(['unknown', 'healthy', 'silent', 'offline']);
+  });
+
+  it('stop for a sensor that was unpaired', async () => {
+    const { store, gateway, beat, look } = await place();
+    const start = Date.now();
+    await beat(start, start - 11 * minute);
+    await look(start);
+    await beatOver(gateway, heartbeat({ sensors: [] }));
+    await look(start + minute);
+    expect(await alertsOf(store)).toEqual([{ alert_type: 'sensor_silent', is_resolved: true }]);
+  });
+
+  it('come by themselves while HQ runs', async () => {
+    const store = await addTestStore(hq);
+    const gateway = await enrollTestGateway(hq, store);
+    await beatOver(gateway, heartbeat({}, Date.now() - 11 * minute));
+    await eventually(
+      () => alertsOf(store),
+      (alerts) => alerts.length === 1,
+    );
+  });
+
+  it('are not needed for losses: totals of each source and reason stand at HQ', async () => {
+    const store = await addTestStore(hq);
+    const gateway = await enrollTestGateway(hq, store);
+    const epoch = randomUUID();
+    const quarantined = (n: number) => [{ source: 'doors', reason: 'checksum', count: n }];
+    await beatOver(gateway, heartbeat({ epoch, quarantined: quarantined(2) }));
+    const answer = await beatOver(gateway, heartbeat({ epoch, quarantined: quarantined(5) }));
+    expect(Math.abs(answer.body.server_time - Date.now())).toBeLessThan(5_000);
+    const losses = await hq.asOwner(
+      'select source, reason, count from app.gateway_losses where store_id = $1',
+      [store.store_id],
+    );
+    expect(losses).toEqual([{ source: 'doors', reason: 'checksum', count: 5 }]);
+  });
+
+  it('refuses a heartbeat that is not one', async () => {
+    const gateway = await enrollTestGateway(hq, await addTestStore(hq));
+    const { status, body } = await beatOver(gateway, heartbeat({ buffered: -1 }));
+    expect([status, body]).toMatchObject([400, { error: { code: 'body_malformed' } }]);
+  });
+});

@@ -1,0 +1,128 @@
+import { execFile } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { EmbeddedPostgres } from '../../cloud-sync/db/embedded-postgres.ts';
+import { openEmbeddedPostgres } from '../../cloud-sync/db/embedded-postgres.ts';
+import { systemClock } from '../../shared/runtime/clock.ts';
+import { packageRoot } from '../support/postgres.ts';
+
+const hq = path.join(packageRoot, 'dist/cloud-sync/cli/footbridge-hq.js');
+
+describe('footbridge-hq', () => {
+  let data_dir: string;
+  let server: EmbeddedPostgres;
+  beforeAll(async () => {
+    data_dir = await mkdtemp(path.join(tmpdir(), 'footbridge-hq-'));
+    server = await openEmbeddedPostgres({ data_dir, clock: systemClock });
+  });
+  afterAll(async () => {
+    await server.stop();
+    await rm(data_dir, { recursive: true });
+  });
+
+  const run = (args: string[], environment: Record<string, string> = {}) =>
+    new Promise<{ code: number; stdout: string; stderr: string }>((resolve) => {
+      const env = { ...process.env, FOOTBRIDGE_HQ_DATA_DIR: data_dir, ...environment };
+      execFile(process.execPath, [hq, ...args], { env }, (error, stdout, stderr) => {
+        resolve({ code: typeof error?.code === 'number' ? error.code : 0, stdout, stderr });
+      });
+    });
+  const json = async (...args: string[]) => {
+    const { code, stdout, stderr } = await run([...args, '--json']);
+    if (code !== 0) throw new Error(stderr);
+    return JSON.parse(stdout);
+  };
+
+  it('takes a store from nothing to a report, each step one JSON document', async () => {
+    expect(await json('org', 'add', '--slug', 'acme', '--name', 'Acme')).toMatchObject({
+      slug: 'acme',
+    });
+    const store = ['--code', 'blr-1', '--name', 'Bangalore', '--timezone', 'Asia/Kolkata'];
+    expect(await json('store', 'add', '--org', 'acme', ...store)).toMatchObject({
+      organization: 'acme',
+      code: 'blr-1',
+      timezone: 'Asia/Kolkata',
+    });
+    expect(await json('gateway', 'invite', '--org', 'acme', '--store', 'blr-1')).toMatchObject({
+      token: expect.stringMatching(/^fbt_[\w-]{43}$/),
+    });
+    expect(await json('gateway', 'list', '--org', 'acme')).toEqual({
+      organization: 'acme',
+      gateways: [],
+    });
+    const who = ['--email', 'm@acme.example', '--role', 'store_manager', '--store', 'blr-1'];
+    expect(await json('user', 'add', '--org', 'acme', ...who)).toMatchObject({
+      user_id: expect.stringMatching(/^[0-9a-f-]{36}$/),
+      stores: ['blr-1'],
+    });
+    const asking = ['--org', 'acme', '--store', 'blr-1', '--as', 'M@acme.example'];
+    expect(await json('report', 'hours', ...asking)).toEqual({
+      organization: 'acme',
+      store: 'blr-1',
+      name: 'Bangalore',
+      timezone: 'Asia/Kolkata',
+      hours: [],
+    });
+    expect(await json('migrate', 'status')).toMatchObject({ pending: [], unknown: [] });
+  }, 30_000);
+
+  it('says what is wrong, the value seen and what to do, and exits by kind', async () => {
+    const cases: [string[], Record<string, string>, number, string][] = [
+      [['org', 'add', '--slug', 'No Slug', '--name', 'x'], {}, 1, '"No Slug"'],
+      [['store', 'list', '--org', 'nobody'], {}, 1, 'footbridge-hq org list'],
+      [['org', 'add'], {}, 2, '--slug'],
+      [['serve', '--listen', 'here'], {}, 2, '"here"'],
+      [
+        ['report', 'hours', '--org', 'a', '--store', 'b', '--as', 'c', '--from', '2026-01-01'],
+        {},
+        2,
+        '--from',
+      ],
+      [['org', 'list'], { DATABASE_URL: 'mysql://x' }, 78, 'DATABASE_URL'],
+      [['org', 'list'], { DATABASE_URL: 'postgres://u:p@127.0.0.1:1/x' }, 1, 'ECONNREFUSED'],
+      [['serve'], { DATABASE_URL: server.ownerUrl('postgres') }, 1, 'migrate up'],
+    ];
+    const seen = await Promise.all(cases.map(([args, environment]) => run(args, environment)));
+    for (const [i, [args, , code, text]] of cases.entries()) {
+      expect([args, seen[i]?.code, seen[i]?.stdout]).toEqual([args, code, '']);
+      expect(seen[i]?.stderr).toContain(text);
+    }
+  }, 30_000);
+
+  it('refuses to serve as a login that could step around row security', async () => {
+    const { code, stderr } = await run(['serve', '--listen', '127.0.0.1:0'], {
+      DATABASE_URL: server.ownerUrl(),
+    });
+    expect([code, stderr]).toEqual([78, expect.stringContaining('is a superuser')]);
+  });
+
+  it('shows an example in the help of every command', async () => {
+    const commands = [
+      [],
+      ['serve'],
+      ['migrate'],
+      ['migrate', 'down'],
+      ['org', 'add'],
+      ['store', 'add'],
+    ]
+      .concat([
+        ['gateway', 'invite'],
+        ['gateway', 'revoke'],
+        ['user', 'add'],
+        ['report', 'hours'],
+      ])
+      .concat([['doctor']]);
+    const helps = await Promise.all(commands.map((words) => run([...words, '--help'])));
+    for (const [i, help] of helps.entries()) {
+      expect([commands[i], help.code]).toEqual([commands[i], 0]);
+      expect(help.stdout).toContain('Example:\n  ');
+    }
+  }, 30_000);
+
+  it('finds with doctor what serve has not prepared yet', async () => {
+    const { code, stdout } = await run(['doctor']);
+    expect([code, stdout]).toEqual([1, expect.stringMatching(/^fault partitions/m)]);
+  });
+});
