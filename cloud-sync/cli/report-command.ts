@@ -1,7 +1,9 @@
-/** `footbridge-hq report hours`. */
+/** `footbridge-hq report hours|alerts`. */
 import type { Command } from 'commander';
 import { FootbridgeError } from '../../shared/runtime/errors.ts';
-import { hoursOf } from '../reports/hours.ts';
+import type { Database } from '../db/pool.ts';
+import { alertsOf } from '../reports/alerts.ts';
+import { hoursOf, type Person } from '../reports/hours.ts';
 import { organizationBySlug } from '../tenants/organizations.ts';
 import { memberByEmail } from '../tenants/users.ts';
 import { command, group } from './command.ts';
@@ -15,6 +17,12 @@ interface HoursOptions extends CommonOptions {
   readonly as: string;
   readonly from?: string;
   readonly to?: string;
+}
+
+interface AlertsOptions extends CommonOptions {
+  readonly org: string;
+  readonly as: string;
+  readonly open?: boolean;
 }
 
 export function reportCommand(package_root: string): Command {
@@ -31,10 +39,7 @@ export function reportCommand(package_root: string): Command {
       const window = { from: instant('--from', options.from), to: instant('--to', options.to) };
       const context = createContext(package_root, options);
       const report = await withDatabase(context, async (db) => {
-        const organization = await organizationBySlug(db, options.org);
-        const { user_id } = await memberByEmail(db, organization, options.as);
-        const person = { user_id, organization_id: organization.id };
-        return hoursOf(db, person, options.store, window);
+        return hoursOf(db, await personAsking(db, options), options.store, window);
       });
       if (options.json) printJson({ organization: options.org, ...report });
       else {
@@ -51,7 +56,33 @@ export function reportCommand(package_root: string): Command {
         );
       }
     });
-  return group('report', 'What HQ knows, under row security.', [hours]);
+
+  const alerts = command('alerts', {
+    summary: 'Alerts of the stores that this person may see, newest first.',
+    example: 'footbridge-hq report alerts --org acme --as mar@acme.example --open',
+  })
+    .requiredOption('--org <slug>', 'organization')
+    .requiredOption('--as <email>', 'the person asking')
+    .option('--open', 'only those that are not resolved')
+    .action(async (options: AlertsOptions) => {
+      const found = await withDatabase(createContext(package_root, options), async (db) =>
+        alertsOf(db, await personAsking(db, options), options.open === true),
+      );
+      if (options.json) printJson({ organization: options.org, alerts: found });
+      else {
+        printTable(
+          ['since', 'severity', 'store', 'alert', 'resolved'],
+          found.map((one) => [one.created_at, one.severity, one.store, one.title, one.resolved_at]),
+        );
+      }
+    });
+  return group('report', 'What HQ knows, under row security.', [hours, alerts]);
+}
+
+async function personAsking(db: Database, asked: { org: string; as: string }): Promise<Person> {
+  const organization = await organizationBySlug(db, asked.org);
+  const { user_id } = await memberByEmail(db, organization, asked.as);
+  return { user_id, organization_id: organization.id };
 }
 
 function instant(option: string, text: string | undefined): Date | undefined {

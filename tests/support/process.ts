@@ -67,9 +67,10 @@ export async function freePort(): Promise<number> {
   return address.port;
 }
 
-/** Resolves when somebody listens on the port; fails after ten seconds. */
-export async function listening(port: number): Promise<void> {
-  for (let tries = 0; tries < 500; tries += 1) {
+/** Resolves when somebody listens on the port. */
+export async function listening(port: number, within_ms = 10_000): Promise<void> {
+  const deadline = systemClock.monotonic() + within_ms;
+  while (systemClock.monotonic() < deadline) {
     const socket = connect(port, '127.0.0.1');
     const isOpen = await new Promise<boolean>((resolve) => {
       socket.on('connect', () => resolve(true));
@@ -79,5 +80,5 @@ export async function listening(port: number): Promise<void> {
     if (isOpen) return;
     await systemClock.sleep(20);
   }
-  throw new Error(`nobody listens on port ${port}`);
+  throw new Error(`nobody listens on port ${port} after ${within_ms} ms`);
 }

@@ -1,0 +1,38 @@
+/** Alerts of the stores that the person asking may see. */
+import type { Database } from '../db/pool.ts';
+import type { Person } from './hours.ts';
+
+export interface AlertRow {
+  alert_type: string;
+  severity: string;
+  /** Code of the store, or null for an alert of the whole organization. */
+  store: string | null;
+  title: string;
+  description: string | null;
+  is_resolved: boolean;
+  created_at: Date;
+  resolved_at: Date | null;
+}
+
+/** Newest first. */
+const alerts_shown_max = 200;
+
+export async function alertsOf(
+  db: Database,
+  person: Person,
+  only_open: boolean,
+): Promise<AlertRow[]> {
+  const { organization_id } = person;
+  const claims = { sub: person.user_id, organization_id };
+  return db.inTenant({ claims }, 'authenticated', ({ query }) =>
+    query<AlertRow>(
+      `select a.alert_type, a.severity, s.code as store, a.title, a.description, a.is_resolved,
+         a.created_at, a.resolved_at
+       from public.alerts a
+       left join public.stores s on s.organization_id = a.organization_id and s.id = a.store_id
+       where a.organization_id = $1 and not (a.is_resolved and $2)
+       order by a.created_at desc limit ${alerts_shown_max}`,
+      [organization_id, only_open],
+    ),
+  );
+}
