@@ -97,7 +97,7 @@ export function isNearQuarterHour(at: number): boolean {
 }
 
 /** mulberry32: the same seed gives the same people. */
-export function seededRandom(seed: number): () => number {
+function seededRandom(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
     state = (state + 0x6d2b79f5) >>> 0;

@@ -12,7 +12,7 @@ export interface StoreView {
 }
 
 /** Seconds between two prints where nothing can be repainted. */
-export const plain_interval_s = 10;
+const plain_interval_s = 10;
 
 export class LiveTable {
   readonly #isTerminal = process.stderr.isTTY === true;

@@ -8,7 +8,7 @@ import type { Clock } from '../shared/runtime/clock.ts';
 import type { Direction } from './door.ts';
 import type { Outbox } from './publisher.ts';
 
-export const interval_ms = 5_000;
+const interval_ms = 5_000;
 
 export class MqttDeltaSensor {
   readonly #topic: string;

@@ -7,7 +7,7 @@ import { storeByCode } from '../tenants/stores.ts';
 import { sha256 } from './credentials.ts';
 
 /** A day: an installer's visit, not a password lying around. */
-export const invitation_valid_h = 24;
+const invitation_valid_h = 24;
 
 export interface Invitation {
   organization: string;

@@ -72,7 +72,7 @@ const configSchema = z.strictObject({
 });
 export type Config = z.infer<typeof configSchema>;
 
-export const default_config_path = '/etc/footbridge/footbridge.yaml';
+const default_config_path = '/etc/footbridge/footbridge.yaml';
 
 /**
  * @param path the file that the person named, or undefined for the default one, which may be absent.

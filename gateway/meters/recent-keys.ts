@@ -7,7 +7,7 @@
  */
 
 /** A gateway that was down for a day must still know what its sensors resend from their queues. */
-export const recent_keys_max = 100_000;
+const recent_keys_max = 100_000;
 
 export class RecentKeys {
   /** Insertion order is age. */

@@ -48,7 +48,7 @@ export function unitAddress(unit: number): string {
   return `unit/${unit}`;
 }
 
-export function registerAddress(unit: number, register: number): string {
+function registerAddress(unit: number, register: number): string {
   return `unit/${unit}/register/${register}`;
 }
 

@@ -25,7 +25,7 @@ export interface UnitStatus {
 }
 
 /** A unit that came back is seen within this time. */
-export const unit_backoff_cap_ms = 60_000;
+const unit_backoff_cap_ms = 60_000;
 
 interface Unit<P extends Poll> {
   poll: P;

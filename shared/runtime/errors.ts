@@ -146,11 +146,6 @@ export const errorCatalogue = {
     hint: 'A buffer was restored from an old image. Run `footbridge doctor` on the gateway.',
     status: 422,
   },
-  overloaded: {
-    message: 'HQ is busy.',
-    hint: 'Retry after the time named in Retry-After.',
-    status: 503,
-  },
   database_unavailable: {
     message: 'The database cannot be reached.',
     hint: 'Check DATABASE_URL and the server; requests are answered again when it is back.',

@@ -9,7 +9,7 @@ import { z } from 'zod';
 import type { BufferedReading } from './reading.ts';
 import { count_max, interval_s_max, sensorIdSchema } from './reading.ts';
 
-export const batch_version = 1;
+const batch_version = 1;
 /** Readings in one batch, so that HQ's transaction stays short. */
 export const batch_rows_max = 5_000;
 /** Compressed body in bytes. */

@@ -13,7 +13,7 @@ export const enrollTokenSchema = z.string().regex(/^fbt_[A-Za-z0-9_-]{43}$/, {
 });
 
 /** SHA-256 in lower-case hex of the secret part of the credential. */
-export const secretHashSchema = z.string().regex(/^[0-9a-f]{64}$/);
+const secretHashSchema = z.string().regex(/^[0-9a-f]{64}$/);
 
 export const enrollRequestSchema = z.strictObject({
   token: enrollTokenSchema,

@@ -37,8 +37,6 @@ export const readingFlags = {
   gap: 128,
 } as const;
 
-export type ReadingFlag = keyof typeof readingFlags;
-
 /** The longest interval that one reading may cover, in seconds: an hour, after coalescing. */
 export const interval_s_max = 3600;
 /** More people than this in one interval is a broken counter, not a crowd. */
