@@ -64,15 +64,23 @@ export async function insertCounts(
   if (missing.length === 0) return { duplicate: 0, rejected: [] };
   const left = onlySequences(rows, missing);
   // A statement of its own: its snapshot sees the row that another transaction has just committed.
+  // Materialized, because to_timestamp is not leakproof and would keep row security off the index;
+  // LIMIT, because a freshly filled table looks small and was read whole (0.2 s for 2,000 rows).
   const found = await tx.query<Found & { in_count: number; out_count: number }>(
-    `select s.sequence, p.gateway_sequence, p.in_count, p.out_count,
+    `with sent as materialized (
+       select *, to_timestamp(observed_ms / 1000) as observed_at
+       from unnest($4::bigint[], $5::text[], $6::float8[], $7::real[], $8::int[], $9::int[],
+         $10::float8[], $11::int[])
+         as s (sequence, sensor_id, observed_ms, interval_s, in_count, out_count, received_ms, flags)
+     )
+     select s.sequence, p.gateway_sequence, p.in_count, p.out_count,
        p.in_count = s.in_count and p.out_count = s.out_count and p.interval_s = s.interval_s
          and p.flags = s.flags and ${sameOrigin} as same
-     from unnest($4::bigint[], $5::text[], $6::float8[], $7::real[], $8::int[], $9::int[],
-       $10::float8[], $11::int[])
-       as s (sequence, sensor_id, observed_ms, interval_s, in_count, out_count, received_ms, flags)
-     join public.people_counting_raw p on p.organization_id = $1 and p.store_id = $2
-       and p."timestamp" = to_timestamp(s.observed_ms / 1000) and p.sensor_id = s.sensor_id`,
+     from sent s cross join lateral (
+       select * from public.people_counting_raw p
+       where p.organization_id = $1 and p.store_id = $2 and p."timestamp" = s.observed_at
+         and p.sensor_id = s.sensor_id limit 1
+     ) p`,
     [...tenantOf(gateway), ...columns(left), store.epoch],
   );
   return judge(
@@ -126,17 +134,22 @@ export async function insertZones(
   if (missing.length === 0) return { duplicate: 0, rejected: [] };
   const left = onlySequences(rows, missing);
   const found = await tx.query<Found & { occupancy: number | null }>(
-    `select s.sequence, p.gateway_sequence, p.occupancy,
+    `with sent as materialized (
+       select *, to_timestamp(observed_ms / 1000) as observed_at
+       from unnest($4::bigint[], $5::text[], $6::text[], $7::float8[], $8::real[], $9::int[],
+         $10::real[], $11::float8[], $12::int[])
+         as s (sequence, sensor_id, region_id, observed_ms, interval_s, occupancy, dwell_s,
+           received_ms, flags)
+     )
+     select s.sequence, p.gateway_sequence, p.occupancy,
        p.occupancy is not distinct from s.occupancy and p.dwell_time is not distinct from s.dwell_s
          and p.interval_s = s.interval_s and p.flags = s.flags and ${sameOrigin.replace('$12', '$13')}
          as same
-     from unnest($4::bigint[], $5::text[], $6::text[], $7::float8[], $8::real[], $9::int[],
-       $10::real[], $11::float8[], $12::int[])
-       as s (sequence, sensor_id, region_id, observed_ms, interval_s, occupancy, dwell_s,
-         received_ms, flags)
-     join public.regional_counting_raw p on p.organization_id = $1 and p.store_id = $2
-       and p."timestamp" = to_timestamp(s.observed_ms / 1000) and p.sensor_id = s.sensor_id
-       and p.region_id = s.region_id`,
+     from sent s cross join lateral (
+       select * from public.regional_counting_raw p
+       where p.organization_id = $1 and p.store_id = $2 and p."timestamp" = s.observed_at
+         and p.sensor_id = s.sensor_id and p.region_id = s.region_id limit 1
+     ) p`,
     [...tenantOf(gateway), ...columns(left), store.epoch],
   );
   return judge(

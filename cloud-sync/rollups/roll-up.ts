@@ -52,7 +52,9 @@ function claim({ query }: Transaction, organization_id: string): Promise<DirtyHo
  * that committed while the claim waited would be missed and its mark deleted.
  *
  * The range finds the rows by index; date_trunc decides, because Lord Howe's half-hour shift makes
- * two hours whose ranges overlap.
+ * two hours whose ranges overlap. The range's end is computed beforehand: adding an interval is not
+ * leakproof, so behind row security PostgreSQL 15 would not use it on the index (8.7 s for 720 hours
+ * instead of 0.5 s).
  */
 async function recompute(
   { query }: Transaction,
@@ -60,18 +62,18 @@ async function recompute(
   hours: readonly DirtyHour[],
 ): Promise<void> {
   await query(
-    `with dirty as (
-       select d.store_id, d.bucket, s.timezone
+    `with dirty as materialized (
+       select d.store_id, d.bucket, d.bucket + interval '1 hour' as until, s.timezone
        from unnest($2::uuid[], $3::timestamptz[]) as d (store_id, bucket)
        join public.stores s on s.organization_id = $1 and s.id = d.store_id
      ), fresh as (
-       select d.store_id, d.bucket, d.timezone, r.*
+       select d.store_id, d.bucket, d.until, d.timezone, r.*
        from dirty d cross join lateral (
          select p.sensor_id, sum(p.in_count) as total_in, sum(p.out_count) as total_out,
            least(sum(p.interval_s), 3600) as covered_s, count(*) as readings
          from public.people_counting_raw p
          where p.organization_id = $1 and p.store_id = d.store_id
-           and p."timestamp" >= d.bucket and p."timestamp" < d.bucket + interval '1 hour'
+           and p."timestamp" >= d.bucket and p."timestamp" < d.until
            and date_trunc('hour', p."timestamp", d.timezone) = d.bucket
          group by p.sensor_id
        ) r
@@ -83,7 +85,7 @@ async function recompute(
      )
      insert into public.hourly_analytics as h (organization_id, store_id, sensor_id, start_time,
        end_time, local_date, local_hour, utc_offset_min, total_in, total_out, covered_s, readings)
-     select $1, f.store_id, f.sensor_id, f.bucket, f.bucket + interval '1 hour',
+     select $1, f.store_id, f.sensor_id, f.bucket, f.until,
        (f.bucket at time zone f.timezone)::date,
        extract(hour from f.bucket at time zone f.timezone),
        extract(epoch from (f.bucket at time zone f.timezone) - (f.bucket at time zone 'UTC')) / 60,
