@@ -1,5 +1,6 @@
 /** `footbridge-hq doctor`. */
 import type { Command } from 'commander';
+import { printJson, printLine } from '../../shared/runtime/command-output.ts';
 import { exitCode } from '../../shared/runtime/errors.ts';
 import type { Check } from '../db/checks.ts';
 import { checkDatabase } from '../db/checks.ts';
@@ -7,7 +8,6 @@ import { Database } from '../db/pool.ts';
 import { command } from './command.ts';
 import type { CommonOptions } from './context.ts';
 import { createContext, withServer } from './context.ts';
-import { print, printJson } from './output.ts';
 
 export function doctorCommand(package_root: string): Command {
   return command('doctor', {
@@ -27,8 +27,8 @@ export function doctorCommand(package_root: string): Command {
     if (options.json) printJson({ checks });
     else {
       for (const { check, result, detail, hint } of checks) {
-        print(`${result.padEnd(6)}${check}: ${detail}`);
-        if (hint !== undefined) print(`      ${hint}`);
+        printLine(`${result.padEnd(6)}${check}: ${detail}`);
+        if (hint !== undefined) printLine(`      ${hint}`);
       }
     }
     if (checks.some(({ result }) => result === 'fault')) process.exitCode = exitCode.fault;

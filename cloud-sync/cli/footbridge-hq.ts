@@ -3,7 +3,8 @@
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { Command, CommanderError } from 'commander';
-import { errorText, exitCode, exitCodeOf, FootbridgeError } from '../../shared/runtime/errors.ts';
+import { printError } from '../../shared/runtime/command-output.ts';
+import { exitCode } from '../../shared/runtime/errors.ts';
 import { doctorCommand } from './doctor-command.ts';
 import { gatewayCommand } from './gateway-command.ts';
 import { migrateCommand } from './migrate-command.ts';
@@ -51,15 +52,6 @@ function throwInsteadOfExit(command: Command): void {
   for (const one of command.commands) throwInsteadOfExit(one as Command);
 }
 
-function explain(error: unknown): void {
-  if (error instanceof FootbridgeError) {
-    const lines = [error.message, error.detail, `Try: ${error.hint}`];
-    process.stderr.write(`Error: ${lines.filter((line) => line !== undefined).join('\n  ')}\n`);
-  } else {
-    process.stderr.write(`Error: ${error instanceof Error ? error.stack : errorText(error)}\n`);
-  }
-}
-
 try {
   await program(packageRoot()).parseAsync();
 } catch (error) {
@@ -67,7 +59,6 @@ try {
   if (error instanceof CommanderError) {
     process.exitCode = error.exitCode === 0 ? exitCode.good : exitCode.usage;
   } else {
-    explain(error);
-    process.exitCode = exitCodeOf(error);
+    printError(error);
   }
 }

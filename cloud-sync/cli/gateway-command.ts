@@ -1,11 +1,11 @@
 /** `footbridge-hq gateway invite|list|revoke`. */
 import type { Command } from 'commander';
+import { printJson, printLine, printTable } from '../../shared/runtime/command-output.ts';
 import { inviteGateway, listGateways, revokeGateway } from '../gateways/registry.ts';
 import { organizationBySlug } from '../tenants/organizations.ts';
 import { command, group } from './command.ts';
 import type { CommonOptions } from './context.ts';
 import { createContext, withDatabase } from './context.ts';
-import { print, printJson, printTable } from './output.ts';
 
 interface OrgOptions extends CommonOptions {
   readonly org: string;
@@ -26,9 +26,9 @@ export function gatewayCommand(package_root: string): Command {
       });
       if (options.json) printJson(invitation);
       else {
-        print(invitation.token);
-        print(`Valid once, until ${invitation.expires_at}. In the store:`);
-        print(`  footbridge enroll --hq https://YOUR-HQ --token ${invitation.token}`);
+        printLine(invitation.token);
+        printLine(`Valid once, until ${invitation.expires_at}. In the store:`);
+        printLine(`  footbridge enroll --hq https://YOUR-HQ --token ${invitation.token}`);
       }
     });
 
@@ -70,7 +70,7 @@ export function gatewayCommand(package_root: string): Command {
         revokeGateway(db, await organizationBySlug(db, options.org), options.gateway),
       );
       if (options.json) printJson(revoked);
-      else print(`Revoked gateway ${revoked.gateway_id}.`);
+      else printLine(`Revoked gateway ${revoked.gateway_id}.`);
     });
 
   return group('gateway', 'Gateways: invite, list, revoke.', [invite, list, revoke]);

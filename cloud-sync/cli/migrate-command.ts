@@ -1,12 +1,12 @@
 /** `footbridge-hq migrate up|down|status`. */
 import type { Command } from 'commander';
+import { printJson, printLine } from '../../shared/runtime/command-output.ts';
 import { exitCode, FootbridgeError } from '../../shared/runtime/errors.ts';
 import { migrate, schemaState } from '../db/migrations.ts';
 import { Database } from '../db/pool.ts';
 import { command, group } from './command.ts';
 import type { CommonOptions } from './context.ts';
 import { createContext, withServer } from './context.ts';
-import { print, printJson } from './output.ts';
 
 export function migrateCommand(package_root: string): Command {
   const run = async (direction: 'up' | 'down', options: CommonOptions, count?: number) => {
@@ -21,8 +21,8 @@ export function migrateCommand(package_root: string): Command {
       }),
     );
     if (options.json) printJson({ direction, migrations: names });
-    else if (names.length === 0) print('Nothing to do.');
-    else for (const name of names) print(`${direction}  ${name}`);
+    else if (names.length === 0) printLine('Nothing to do.');
+    else for (const name of names) printLine(`${direction}  ${name}`);
   };
 
   const up = command('up', {
@@ -59,7 +59,7 @@ export function migrateCommand(package_root: string): Command {
     if (options.json) printJson(state);
     else {
       for (const [kind, names] of Object.entries(state)) {
-        for (const name of names) print(`${kind.padEnd(8)} ${name}`);
+        for (const name of names) printLine(`${kind.padEnd(8)} ${name}`);
       }
     }
     if (state.pending.length + state.unknown.length > 0) process.exitCode = exitCode.fault;

@@ -1,10 +1,10 @@
 /** `footbridge-hq org add|list`. */
 import type { Command } from 'commander';
+import { printJson, printLine, printTable } from '../../shared/runtime/command-output.ts';
 import { addOrganization, listOrganizations } from '../tenants/organizations.ts';
 import { command, group } from './command.ts';
 import type { CommonOptions } from './context.ts';
 import { createContext, withDatabase } from './context.ts';
-import { print, printJson, printTable } from './output.ts';
 
 interface AddOptions extends CommonOptions {
   readonly slug: string;
@@ -22,7 +22,7 @@ export function orgCommand(package_root: string): Command {
       const context = createContext(package_root, options);
       const organization = await withDatabase(context, (db) => addOrganization(db, options));
       if (options.json) printJson(organization);
-      else print(`Added organization ${organization.slug} (${organization.id}).`);
+      else printLine(`Added organization ${organization.slug} (${organization.id}).`);
     });
 
   const list = command('list', {

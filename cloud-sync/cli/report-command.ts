@@ -1,5 +1,6 @@
 /** `footbridge-hq report hours|alerts`. */
 import type { Command } from 'commander';
+import { printJson, printTable } from '../../shared/runtime/command-output.ts';
 import { FootbridgeError } from '../../shared/runtime/errors.ts';
 import type { Database } from '../db/pool.ts';
 import { alertsOf } from '../reports/alerts.ts';
@@ -9,7 +10,6 @@ import { memberByEmail } from '../tenants/users.ts';
 import { command, group } from './command.ts';
 import type { CommonOptions } from './context.ts';
 import { createContext, withDatabase } from './context.ts';
-import { printJson, printTable } from './output.ts';
 
 interface HoursOptions extends CommonOptions {
   readonly org: string;

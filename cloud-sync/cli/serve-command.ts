@@ -1,5 +1,6 @@
 /** `footbridge-hq serve`: the service itself. */
 import type { Command } from 'commander';
+import { printLine } from '../../shared/runtime/command-output.ts';
 import { FootbridgeError } from '../../shared/runtime/errors.ts';
 import { terminationSignal } from '../../shared/runtime/lifecycle.ts';
 import { assertMayServe, loginOf } from '../db/server.ts';
@@ -8,7 +9,6 @@ import { startService } from '../main.ts';
 import { command } from './command.ts';
 import type { CommonOptions } from './context.ts';
 import { createContext, withDatabase } from './context.ts';
-import { print } from './output.ts';
 
 interface ServeOptions extends CommonOptions {
   readonly listen: string;
@@ -46,7 +46,7 @@ async function serve(package_root: string, options: ServeOptions): Promise<void>
     const service = await startService({ db, listen, heartbeat_grace_s, notify, clock, log });
     const left = new AbortController();
     try {
-      print(`Listening on ${service.url}`);
+      printLine(`Listening on ${service.url}`);
       const died = server.embedded?.ended(left.signal).then(() => 'died' as const);
       const cause = await Promise.race(died === undefined ? [terminated] : [terminated, died]);
       if (cause === 'died') {

@@ -1,11 +1,11 @@
 /** `footbridge-hq store add|list`. */
 import type { Command } from 'commander';
+import { printJson, printLine, printTable } from '../../shared/runtime/command-output.ts';
 import { organizationBySlug } from '../tenants/organizations.ts';
 import { addStore, listStores } from '../tenants/stores.ts';
 import { command, group } from './command.ts';
 import type { CommonOptions } from './context.ts';
 import { createContext, withDatabase } from './context.ts';
-import { print, printJson, printTable } from './output.ts';
 
 interface AddOptions extends CommonOptions {
   readonly org: string;
@@ -30,7 +30,7 @@ export function storeCommand(package_root: string): Command {
         addStore(db, await organizationBySlug(db, options.org), options),
       );
       if (options.json) printJson({ organization: options.org, ...store });
-      else print(`Added store ${store.code} of ${options.org} (${store.id}).`);
+      else printLine(`Added store ${store.code} of ${options.org} (${store.id}).`);
     });
 
   const list = command('list', {

@@ -1,11 +1,11 @@
 /** `footbridge-hq user add`. */
 import type { Command } from 'commander';
+import { printJson, printLine } from '../../shared/runtime/command-output.ts';
 import { organizationBySlug } from '../tenants/organizations.ts';
 import { addUser, roles } from '../tenants/users.ts';
 import { command, group } from './command.ts';
 import type { CommonOptions } from './context.ts';
 import { createContext, withDatabase } from './context.ts';
-import { print, printJson } from './output.ts';
 
 interface AddOptions extends CommonOptions {
   readonly org: string;
@@ -35,7 +35,9 @@ export function userCommand(package_root: string): Command {
       );
       if (options.json) printJson(member);
       else
-        print(`${member.email} is ${member.role} of ${member.organization} (${member.user_id}).`);
+        printLine(
+          `${member.email} is ${member.role} of ${member.organization} (${member.user_id}).`,
+        );
     });
 
   return group('user', 'People and what they may see.', [add]);

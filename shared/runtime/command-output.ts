@@ -10,18 +10,25 @@ export function printLine(text = ''): void {
   process.stdout.write(`${text}\n`);
 }
 
-/** Columns aligned under their names, separated by two spaces. */
-export function printTable(columns: readonly string[], rows: readonly (readonly string[])[]): void {
-  const widths = columns.map((column, i) =>
-    Math.max(column.length, ...rows.map((row) => (row[i] ?? '').length)),
+/** Rows under headings, as wide as their widest value. */
+export function printTable(
+  headings: readonly string[],
+  rows: readonly (readonly unknown[])[],
+): void {
+  const lines = [headings, ...rows.map((row) => row.map(cell))];
+  const widths = headings.map((_, column) =>
+    Math.max(...lines.map((line) => line[column]?.length ?? 0)),
   );
-  const line = (cells: readonly string[]) =>
-    cells
-      .map((cell, i) => cell.padEnd(widths[i] ?? 0))
-      .join('  ')
-      .trimEnd();
-  printLine(line(columns));
-  for (const row of rows) printLine(line(row));
+  for (const line of lines) {
+    const cells = line.map((text, column) => text.padEnd(widths[column] ?? 0));
+    printLine(cells.join('  ').trimEnd());
+  }
+}
+
+function cell(value: unknown): string {
+  if (value === null || value === undefined) return '-';
+  if (value instanceof Date) return value.toISOString();
+  return Array.isArray(value) ? value.join(',') || '-' : String(value);
 }
 
 /**
@@ -30,7 +37,7 @@ export function printTable(columns: readonly string[], rows: readonly (readonly 
 export function printError(error: unknown): void {
   process.exitCode = exitCodeOf(error);
   if (!(error instanceof FootbridgeError)) {
-    process.stderr.write(`error: ${errorText(error)}\n`);
+    process.stderr.write(`error: ${error instanceof Error ? error.stack : errorText(error)}\n`);
     return;
   }
   const detail = error.detail === undefined ? '' : `\n${error.detail.replace(/^/gm, '  ')}`;
