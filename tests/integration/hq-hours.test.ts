@@ -1,10 +1,14 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { Database } from '../../cloud-sync/db/pool.ts';
+import { sha256 } from '../../cloud-sync/gateways/credentials.ts';
+import { enrollGateway } from '../../cloud-sync/gateways/enroll.ts';
+import { inviteGateway } from '../../cloud-sync/gateways/registry.ts';
+import { ingestBatch } from '../../cloud-sync/ingest/ingest-batch.ts';
 import { ensurePartitions } from '../../cloud-sync/partitions.ts';
 import { dirtyOrganizations, rollUp } from '../../cloud-sync/rollups/roll-up.ts';
 import { silentLog } from '../../shared/runtime/log.ts';
 import type { TestStore } from '../support/hq.ts';
-import { addTestStore } from '../support/hq.ts';
+import { addTestStore, batch, count, newSecret } from '../support/hq.ts';
 import type { TestDatabase } from '../support/postgres.ts';
 import { describeOnEngines, openTestDatabase } from '../support/postgres.ts';
 
@@ -36,6 +40,14 @@ describeOnEngines('hours', (engine) => {
        on conflict (organization_id, store_id, bucket) do update set n = d.n + 1`,
       [store.organization.id, store.store_id, instants, in_count],
     );
+  const gatewayOf = async (store: TestStore) => {
+    const { token } = await inviteGateway(hq.db, store.organization, store.code, Date.now());
+    const { secret_hash } = newSecret();
+    const request = { token, secret_hash, name: 'store-pc', version: '0.1.0' };
+    const { gateway_id, credential_id } = await enrollGateway(hq.db, request, Date.now());
+    const { organization, store_id } = store;
+    return { organization_id: organization.id, store_id, gateway_id, credential_id };
+  };
   const minutes = (from: number, to: number) =>
     Array.from({ length: (to - from) / minute }, (_, i) => from + i * minute);
   const roll = async (db = hq.db) => {
@@ -173,27 +185,26 @@ describeOnEngines('hours', (engine) => {
     await Promise.all(workers.map((db) => db.close()));
   });
 
-  it('keep the mark of a batch that commits between the claim and the end of a rollup', async () => {
+  it('keep the mark of a batch that commits while a worker holds the hour', async () => {
     const store = await addTestStore(hq);
     const at = Date.UTC(2026, 6, 3, 8);
-    await insert(store, [at]);
-    const [, late] = await Promise.all([
-      hq.db.inTenant(
-        { organization_id: store.organization.id },
-        'app_rollup',
-        async ({ query }) => {
-          await query('select from app.rollup_dirty for update skip locked');
-          await query('select pg_sleep(0.3)');
-          await query('delete from app.rollup_dirty');
-        },
-      ),
-      hq.db
-        .inTenant({}, 'app_rollup', ({ query }) => query('select pg_sleep(0.1)'))
-        .then(() => insert(store, [at + minute])),
-    ]);
-    expect(late).toEqual([]);
+    const { organization_id, ...gateway } = await gatewayOf(store);
+    const deliver = (sequence: number) => {
+      const reading = count(sequence, { observed_at: at + sequence * minute, in: 5 });
+      const one = batch({ epoch: gateway.gateway_id }, [reading]);
+      return ingestBatch(hq.db, { organization_id, ...gateway }, one, sha256(one.batch_id));
+    };
+    await deliver(1);
+    let delivered: Promise<unknown> | undefined;
+    await hq.db.inTenant({ organization_id }, 'app_rollup', async ({ query }) => {
+      await query('select from app.rollup_dirty for update skip locked');
+      delivered = deliver(2);
+      await query('select pg_sleep(0.2)');
+      await query('delete from app.rollup_dirty');
+    });
+    await delivered;
     await roll();
-    expect(await hours(store)).toMatchObject([{ total_in: 2 }]);
+    expect(await hours(store)).toMatchObject([{ total_in: 10 }]);
   });
 
   it('have partitions ahead, made once however often they are asked for', async () => {
