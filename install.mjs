@@ -22,11 +22,13 @@ for (const { name, built } of native) {
   const folder = path.join(import.meta.dirname, 'node_modules', name);
   if (!existsSync(folder) || existsSync(path.join(folder, built))) continue;
   if (nodeGyp === undefined) throw new Error('run this through npm: npm run install');
-  const parameters = [nodeGyp, 'rebuild', '--release', '--silent'];
+  const parameters = [nodeGyp, 'rebuild', '--release'];
   if (nodedir !== undefined) parameters.push(`--nodedir=${nodedir}`);
-  const { status } = spawnSync(process.execPath, parameters, { cwd: folder, stdio: 'inherit' });
-  if (status !== 0) {
-    process.stderr.write(`${name} did not compile. It needs g++, make, python3 and Node's headers.\n`);
+  process.stdout.write(`compiling ${name}\n`);
+  const made = spawnSync(process.execPath, parameters, { cwd: folder, encoding: 'utf8' });
+  if (made.status !== 0) {
+    const reason = 'It needs g++, make, python3 and the headers of Node.js.';
+    process.stderr.write(`${made.stdout}${made.stderr}\n${name} did not compile. ${reason}\n`);
     process.exit(1);
   }
 }
