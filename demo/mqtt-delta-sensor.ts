@@ -28,12 +28,10 @@ export class MqttDeltaSensor {
     this.#from = this.#started_at;
   }
 
+  /** The first interval begins. */
   start(): void {
-    const now = this.#clock.now();
-    this.#cancel = this.#clock.after(endOfInterval(now) - now, () => {
-      this.#reportUntil(this.#clock.now());
-      this.start();
-    });
+    this.#from = this.#clock.now();
+    this.#awaitEnd();
   }
 
   cross(direction: Direction, at: number): void {
@@ -50,6 +48,14 @@ export class MqttDeltaSensor {
     // An interval is half open, so it must end after a person of this very millisecond.
     this.#report(Math.min(now + 1, endOfInterval(now)));
     await this.#publisher.acknowledged();
+  }
+
+  #awaitEnd(): void {
+    const now = this.#clock.now();
+    this.#cancel = this.#clock.after(endOfInterval(now) - now, () => {
+      this.#reportUntil(this.#clock.now());
+      this.#awaitEnd();
+    });
   }
 
   #reportUntil(at: number): void {

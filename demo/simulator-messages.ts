@@ -21,6 +21,8 @@ export interface SimulatorSpec {
 }
 
 export type SimulatorRequest =
+  /** The gateway listens: MQTT sensors begin to speak, and people to walk through their doors. */
+  | { readonly kind: 'open' }
   /** What walked so far. */
   | { readonly kind: 'truth' }
   /** People stop; answered when all messages are acknowledged. */

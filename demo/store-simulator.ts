@@ -1,7 +1,7 @@
 /**
  * The people and sensors of one store, as a process of its own: forked with a SimulatorSpec, spoken
- * to as simulator-messages.ts says. Doors whose counter is polled open when it was read twice; the
- * others at once.
+ * to as simulator-messages.ts says. Doors whose counter is polled open when it was read twice; those
+ * that speak MQTT when they are told to, because a broker forgets what nobody has subscribed to yet.
  */
 import { type Clock, systemClock } from '../shared/runtime/clock.ts';
 import { type Direction, Door } from './door.ts';
@@ -30,6 +30,7 @@ class StoreSimulator {
   readonly #doors: Door[] = [];
   readonly #sensors: Sensor[] = [];
   readonly #publishers: Publisher[] = [];
+  readonly #openings: (() => void)[] = [];
   readonly #modbusCounters = new Map<number, PolledCounter>();
   readonly #serialCounters = new Map<string, PolledCounter>();
   readonly #closings: (() => Promise<void> | void)[] = [];
@@ -58,6 +59,9 @@ class StoreSimulator {
 
   async answer(request: SimulatorRequest): Promise<SimulatorAnswer | null> {
     switch (request.kind) {
+      case 'open':
+        for (const open of this.#openings) open();
+        return null;
       case 'truth':
         return { kind: 'truth', sensors: this.#doors.map((door) => door.truth()) };
       case 'hold':
@@ -91,7 +95,7 @@ class StoreSimulator {
     });
     this.#doors.push(door);
     this.#sensors.push(sensor);
-    if (spec.kind === 'mqtt-delta' || spec.kind === 'mqtt-trigger') open();
+    if (spec.kind === 'mqtt-delta' || spec.kind === 'mqtt-trigger') this.#openings.push(open);
   }
 
   #sensor(spec: DoorSpec, onSecondReading: () => void): Sensor {
@@ -100,7 +104,7 @@ class StoreSimulator {
     switch (spec.kind) {
       case 'mqtt-delta': {
         const sensor = new MqttDeltaSensor({ sensor_id, publisher: this.#publisher(spec), clock });
-        sensor.start();
+        this.#openings.push(() => sensor.start());
         return sensor;
       }
       case 'mqtt-trigger':

@@ -18,6 +18,7 @@ export interface GatewayStatus {
     readonly quarantined: readonly { readonly count: number }[];
   };
   readonly ignored: Record<string, number>;
+  readonly sources: readonly { readonly state: string }[];
 }
 
 export interface StoreOptions {
@@ -64,21 +65,18 @@ export class Store {
       join(folder, 'footbridge.yaml'),
       configuration({ folder, mqtt: plan.mqtt, mqtt_port, url, modbus_port, serial_path }),
     );
-    // The people walk already: a sensor that is heard before it is paired would stand in quarantine.
     for (const door of doors) await run('footbridge', this.#pairing(door));
     await run('footbridge', [...this.#gateway_options, 'enroll', '--hq', hq_url, '--token', token]);
     await this.startGateway();
+    await this.#becomes('connected to its sensors', (status) =>
+      status.sources.every((source) => source.state === 'running'),
+    );
+    this.#simulator.tell({ kind: 'open' });
   }
 
   async startGateway(): Promise<void> {
     this.#gateway = startService('footbridge', [...this.#gateway_options, 'run']);
-    const deadline = this.#options.clock.monotonic() + start_deadline_ms;
-    while ((await this.status()) === null) {
-      if (this.#options.clock.monotonic() > deadline) {
-        throw new Error(`the gateway of ${this.plan.code} did not start`);
-      }
-      await this.#options.clock.sleep(50);
-    }
+    await this.#becomes('running', () => true);
   }
 
   async killGateway(): Promise<void> {
@@ -122,6 +120,19 @@ export class Store {
     if (this.#gateway !== undefined) await end(this.#gateway, 'SIGTERM');
     await this.#simulator?.end();
     await this.#broker?.end();
+  }
+
+  async #becomes(what: string, holds: (status: GatewayStatus) => boolean): Promise<void> {
+    const { clock } = this.#options;
+    const deadline = clock.monotonic() + start_deadline_ms;
+    for (;;) {
+      const status = await this.status();
+      if (status !== null && holds(status)) return;
+      if (clock.monotonic() > deadline) {
+        throw new Error(`the gateway of ${this.plan.code} is not ${what}`);
+      }
+      await clock.sleep(50);
+    }
   }
 
   async #startBroker(): Promise<number> {

@@ -11,9 +11,9 @@ import modbusSerial from 'modbus-serial';
 import { backoff_ms, type Clock } from '../../shared/runtime/clock.ts';
 import { errorText } from '../../shared/runtime/errors.ts';
 import type { Log } from '../../shared/runtime/log.ts';
-import { FrameOutlet } from './frame-outlet.ts';
 import { type Poll, PollSchedule, type UnitStatus } from './poll-schedule.ts';
 import type { Accept, FrameFault, Source, SourceStatus } from './source.ts';
+import { SourceOutlet } from './source-outlet.ts';
 
 type Client = InstanceType<typeof modbusSerial.default>;
 
@@ -58,7 +58,7 @@ type Outcome =
 export class ModbusSource implements Source {
   readonly name: string;
   readonly #options: ModbusOptions;
-  readonly #outlet: FrameOutlet;
+  readonly #outlet: SourceOutlet;
   readonly #schedule = new PollSchedule<ModbusPoll>();
   readonly #stop = new AbortController();
   #wake = new AbortController();
@@ -66,13 +66,11 @@ export class ModbusSource implements Source {
   /** Ends whatever the loop waits for. */
   #interrupt = () => this.#wake.abort();
   #loop: Promise<void> = Promise.resolve();
-  #state: SourceStatus['state'] = 'starting';
-  #error: string | null = null;
 
   constructor(options: ModbusOptions) {
     this.name = options.name;
     this.#options = options;
-    this.#outlet = new FrameOutlet(options);
+    this.#outlet = new SourceOutlet('modbus', options);
   }
 
   /** Sets what is read from now on; may be called at any time. */
@@ -90,21 +88,12 @@ export class ModbusSource implements Source {
     this.#wake.abort();
     this.#socket?.destroy();
     await this.#loop;
-    this.#state = 'stopped';
-    this.#error = null;
+    this.#outlet.stopped();
   }
 
   /** A bus on which no unit gives usable answers is failing, even though its converter answers. */
   status(): SourceStatus {
-    const missing = this.#state === 'running' ? this.#schedule.allMissing() : null;
-    return {
-      source: this.name,
-      kind: 'modbus',
-      state: missing === null ? this.#state : 'failing',
-      error: missing ?? this.#error,
-      frames: this.#outlet.frames,
-      last_frame_at: this.#outlet.last_frame_at,
-    };
+    return this.#outlet.status(this.#schedule.allMissing());
   }
 
   units(): UnitStatus[] {
@@ -124,9 +113,9 @@ export class ModbusSource implements Source {
         // A device that accepts and hangs up at once must not be called without a pause.
         attempt = this.#outlet.frames > frames ? 0 : attempt + 1;
         const wait_ms = backoff_ms(attempt, reconnect, clock.random);
-        this.#state = 'failing';
-        this.#error = errorText(error);
-        log.warn({ source: this.name, detail: this.#error, wait_ms }, 'modbus bus is away');
+        const detail = errorText(error);
+        if (this.#outlet.failing(detail))
+          log.warn({ source: this.name, detail, wait_ms }, 'modbus bus is away');
         await clock.sleep(wait_ms, this.#stop.signal);
         this.#schedule.retryAll(clock.monotonic());
       }
@@ -148,8 +137,7 @@ export class ModbusSource implements Source {
       if (socket.readyState !== 'open') throw error;
       const client: Client = new modbusSerial.default();
       await client.linkTCP(socket, { port });
-      this.#state = 'running';
-      this.#error = null;
+      this.#outlet.running();
       await this.#pollUntilSilence(client, socket);
       if (socket.destroyed) throw error;
     } finally {
@@ -223,7 +211,7 @@ export class ModbusSource implements Source {
 
   #hand(address: string, bytes: Uint8Array, fault?: FrameFault): void {
     this.#schedule.hold(address);
-    this.#outlet.hand(address, bytes, fault).then(() => {
+    this.#outlet.hand({ address, bytes, fault }).then(() => {
       this.#schedule.release(address);
       this.#wake.abort();
     });

@@ -14,7 +14,7 @@ import type { Log } from '../../shared/runtime/log.ts';
 import { mqttFrame } from './mqtt-frame.ts';
 import { OrderedAcks } from './ordered-acks.ts';
 import type { Accept, Source, SourceStatus } from './source.ts';
-import { SourceHealth } from './source-health.ts';
+import { SourceOutlet } from './source-outlet.ts';
 
 export interface MqttConnectOptions {
   readonly name: string;
@@ -47,7 +47,7 @@ interface PacketSender {
 export class MqttConnectSource implements Source {
   readonly name: string;
   readonly #options: MqttConnectOptions;
-  readonly #health: SourceHealth;
+  readonly #outlet: SourceOutlet;
   #client: MqttClient | undefined;
   #acks = new OrderedAcks(() => {});
   #attempt = 0;
@@ -59,7 +59,7 @@ export class MqttConnectSource implements Source {
   constructor(options: MqttConnectOptions) {
     this.name = options.name;
     this.#options = options;
-    this.#health = new SourceHealth(options.name, 'mqtt-connect');
+    this.#outlet = new SourceOutlet('mqtt-connect', options);
   }
 
   async start(): Promise<void> {
@@ -69,12 +69,12 @@ export class MqttConnectSource implements Source {
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#cancelRetry();
-    this.#health.stopped();
+    this.#outlet.stopped();
     await this.#client?.endAsync(true);
   }
 
   status(): SourceStatus {
-    return this.#health.status();
+    return this.#outlet.status();
   }
 
   #connect(): void {
@@ -113,20 +113,18 @@ export class MqttConnectSource implements Source {
     this.#attempt = 0;
     try {
       await client.subscribeAsync([...this.#options.topics], { qos: 1 });
-      this.#health.running();
+      this.#outlet.running();
     } catch (error) {
       this.#failed(error);
     }
   }
 
   #receive(client: MqttClient, packet: IPublishPacket, done: (error?: Error) => void): void {
-    const now = this.#options.clock.now();
-    this.#health.frame(now);
     const bytes = typeof packet.payload === 'string' ? Buffer.from(packet.payload) : packet.payload;
-    const frame = mqttFrame(this.name, packet.topic.toString(), bytes, now, packet.retain);
+    const frame = mqttFrame(packet.topic.toString(), bytes, packet.retain);
     const acks = this.#acks;
     const committed = packet.messageId === undefined ? undefined : acks.expect(packet.messageId);
-    void this.#options.accept(frame).then(() => {
+    void this.#outlet.hand(frame).then(() => {
       // A queue of an older connection only forgets; see ordered-acks.ts.
       if (acks === this.#acks && client === this.#client) committed?.();
       if (acks.waiting < unacknowledged_max / 2) this.#release();
@@ -150,7 +148,7 @@ export class MqttConnectSource implements Source {
   #failed(error: unknown): void {
     const text = `${this.#options.url}: ${errorText(error)}`;
     if (/protocol version/i.test(text) && this.#protocol === 5) this.#protocol = 4;
-    if (this.#health.failing(text)) {
+    if (this.#outlet.failing(text)) {
       this.#options.log.warn({ source: this.name, detail: text }, 'source_unavailable');
     }
   }
@@ -164,7 +162,7 @@ export class MqttConnectSource implements Source {
     if (client === undefined) return;
     client.removeAllListeners('close');
     client.end(true);
-    if (this.#health.status().state === 'running') this.#failed(new Error('connection closed'));
+    if (this.#outlet.state === 'running') this.#failed(new Error('connection closed'));
     const { clock } = this.#options;
     const wait_ms = backoff_ms(this.#attempt, reconnect, clock.random);
     this.#attempt += 1;

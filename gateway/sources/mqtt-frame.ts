@@ -5,13 +5,11 @@ import { type Frame, frame_bytes_max } from './source.ts';
 const head_bytes = 4096;
 
 export function mqttFrame(
-  source: string,
   topic: string,
   bytes: Uint8Array,
-  received_at: number,
   retained: boolean,
-): Frame {
-  const frame = { source, address: topic, bytes, received_at, retained };
+): Omit<Frame, 'source' | 'received_at'> {
+  const frame = { address: topic, bytes, retained };
   if (bytes.length <= frame_bytes_max) return frame;
   const detail = `${bytes.length} bytes where ${frame_bytes_max} are taken`;
   return { ...frame, bytes: bytes.subarray(0, head_bytes), fault: { reason: 'too_large', detail } };

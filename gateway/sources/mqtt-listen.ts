@@ -10,7 +10,7 @@ import { errorText } from '../../shared/runtime/errors.ts';
 import type { Log } from '../../shared/runtime/log.ts';
 import { mqttFrame } from './mqtt-frame.ts';
 import type { Accept, Source, SourceStatus } from './source.ts';
-import { SourceHealth } from './source-health.ts';
+import { SourceOutlet } from './source-outlet.ts';
 
 export interface MqttListenOptions {
   readonly name: string;
@@ -28,7 +28,7 @@ const client_id_length_max = 256;
 export class MqttListenSource implements Source {
   readonly name: string;
   readonly #options: MqttListenOptions;
-  readonly #health: SourceHealth;
+  readonly #outlet: SourceOutlet;
   readonly #sockets = new Set<Socket>();
   #broker: Aedes | undefined;
   #server: Server | undefined;
@@ -38,20 +38,17 @@ export class MqttListenSource implements Source {
   constructor(options: MqttListenOptions) {
     this.name = options.name;
     this.#options = options;
-    this.#health = new SourceHealth(options.name, 'mqtt-listen');
+    this.#outlet = new SourceOutlet('mqtt-listen', options);
   }
 
   async start(): Promise<void> {
     this.#broker = new Aedes({
       maxClientsIdLength: client_id_length_max,
       authorizePublish: (_client, packet, allow) => {
-        const now = this.#options.clock.now();
-        this.#health.frame(now);
         // `retain` only asks a broker to keep a copy for later subscribers; there are none.
-        const bytes = packet.payload as Uint8Array;
-        const frame = mqttFrame(this.name, packet.topic, bytes, now, false);
         packet.retain = false;
-        void this.#options.accept(frame).then(() => allow(null));
+        const frame = mqttFrame(packet.topic, packet.payload as Uint8Array, false);
+        void this.#outlet.hand(frame).then(() => allow(null));
       },
       authorizeSubscribe: (_client, _subscription, answer) => answer(null, null),
     });
@@ -68,7 +65,7 @@ export class MqttListenSource implements Source {
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#cancelRetry();
-    this.#health.stopped();
+    this.#outlet.stopped();
     for (const socket of this.#sockets) socket.destroy();
     if (this.#server?.listening === true) {
       this.#server.close();
@@ -78,7 +75,7 @@ export class MqttListenSource implements Source {
   }
 
   status(): SourceStatus {
-    return this.#health.status();
+    return this.#outlet.status();
   }
 
   /** The port that the operating system gave, for a configured port of 0. */
@@ -97,10 +94,10 @@ export class MqttListenSource implements Source {
       this.#broker?.handle(socket);
     });
     this.#server = server;
-    server.on('listening', () => this.#health.running());
+    server.on('listening', () => this.#outlet.running());
     server.on('error', (error) => {
       const text = `cannot listen on ${host}:${port}: ${errorText(error)}`;
-      if (this.#health.failing(text))
+      if (this.#outlet.failing(text))
         log.warn({ source: this.name, detail: text }, 'source_unavailable');
       this.#cancelRetry = clock.after(rebind_ms, () => this.#listen());
     });

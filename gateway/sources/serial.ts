@@ -7,12 +7,12 @@
 import { backoff_ms, type Clock } from '../../shared/runtime/clock.ts';
 import { errorText } from '../../shared/runtime/errors.ts';
 import type { Log } from '../../shared/runtime/log.ts';
-import { FrameOutlet } from './frame-outlet.ts';
 import { type Framed, Framer } from './framer.ts';
 import type { Framing } from './framing.ts';
 import { type Poll, PollSchedule, type UnitStatus } from './poll-schedule.ts';
 import { type OpenSerialPort, openSerialPort, type SerialSettings } from './serial-port.ts';
 import type { Accept, FrameFault, Source, SourceStatus } from './source.ts';
+import { SourceOutlet } from './source-outlet.ts';
 
 /** One request to one unit; the next frame within `timeout_ms` is its answer. */
 export interface SerialPoll extends Poll {
@@ -63,13 +63,11 @@ interface Question {
 export class SerialSource implements Source {
   readonly name: string;
   readonly #options: SerialOptions;
-  readonly #outlet: FrameOutlet;
+  readonly #outlet: SourceOutlet;
   readonly #schedule = new PollSchedule<SerialPoll>();
   readonly #stop = new AbortController();
   #wake = new AbortController();
   #loop: Promise<void> = Promise.resolve();
-  #state: SourceStatus['state'] = 'starting';
-  #error: string | null = null;
   #work: SerialWork | undefined;
   #framer: Framer | undefined;
   #question: Question | undefined;
@@ -78,7 +76,7 @@ export class SerialSource implements Source {
   constructor(options: SerialOptions) {
     this.name = options.name;
     this.#options = options;
-    this.#outlet = new FrameOutlet(options);
+    this.#outlet = new SourceOutlet('serial', options);
   }
 
   /**
@@ -103,21 +101,12 @@ export class SerialSource implements Source {
     this.#wake.abort();
     this.#question?.settle('lost');
     await this.#loop;
-    this.#state = 'stopped';
-    this.#error = null;
+    this.#outlet.stopped();
   }
 
   /** A line on which no unit gives usable answers is failing, even though its port is open. */
   status(): SourceStatus {
-    const missing = this.#state === 'running' ? this.#schedule.allMissing() : null;
-    return {
-      source: this.name,
-      kind: 'serial',
-      state: missing === null ? this.#state : 'failing',
-      error: missing ?? this.#error,
-      frames: this.#outlet.frames,
-      last_frame_at: this.#outlet.last_frame_at,
-    };
+    return this.#outlet.status(this.#schedule.allMissing());
   }
 
   units(): UnitStatus[] {
@@ -135,9 +124,9 @@ export class SerialSource implements Source {
       } catch (error) {
         attempt = this.#outlet.frames > frames ? 0 : attempt + 1;
         const wait_ms = backoff_ms(attempt, reopen, clock.random);
-        this.#state = 'failing';
-        this.#error = errorText(error);
-        log.warn({ source: this.name, path, detail: this.#error, wait_ms }, 'serial port is away');
+        const detail = errorText(error);
+        if (this.#outlet.failing(detail))
+          log.warn({ source: this.name, path, detail, wait_ms }, 'serial port is away');
         await clock.sleep(wait_ms, this.#stop.signal);
         this.#schedule.retryAll(clock.monotonic());
       }
@@ -162,8 +151,7 @@ export class SerialSource implements Source {
       },
     });
     this.#framer?.reset();
-    this.#state = 'running';
-    this.#error = null;
+    this.#outlet.running();
     try {
       while (loss === undefined && !this.#stop.signal.aborted) {
         if (!isSame(settings, this.#work?.settings)) return;
@@ -234,7 +222,7 @@ export class SerialSource implements Source {
   #listen(one: Framed, port: OpenSerialPort): void {
     this.#pending_frames += 1;
     if (this.#pending_frames >= pending_frames_max) port.pause();
-    this.#outlet.hand('line', one.bytes, faultOf(one)).then(() => {
+    this.#outlet.hand({ address: 'line', bytes: one.bytes, fault: faultOf(one) }).then(() => {
       this.#pending_frames -= 1;
       if (this.#pending_frames < pending_frames_max / 2) port.resume();
     });
@@ -254,7 +242,7 @@ export class SerialSource implements Source {
 
   #hand(address: string, bytes: Uint8Array, fault?: FrameFault): void {
     this.#schedule.hold(address);
-    this.#outlet.hand(address, bytes, fault).then(() => {
+    this.#outlet.hand({ address, bytes, fault }).then(() => {
       this.#schedule.release(address);
       this.#wake.abort();
     });

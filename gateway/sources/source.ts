@@ -15,7 +15,7 @@ export interface Frame {
   /** The broker's stored copy of a topic's last message: state, never an event. */
   readonly retained?: boolean;
   /** Set when the source itself saw that the bytes cannot be used. */
-  readonly fault?: FrameFault;
+  readonly fault?: FrameFault | undefined;
 }
 
 /** Why a source could not make a usable frame of the bytes; becomes the reason in quarantine. */

@@ -73,6 +73,7 @@ class Simulator {
 
   constructor(spec: SimulatorSpec) {
     this.#process = fork(path.join(demo, 'store-simulator.js'), [JSON.stringify(spec)]);
+    this.#process.once('message', () => this.#process.send({ kind: 'open' }));
     cleanups.push(async () => {
       const exit = once(this.#process, 'exit');
       this.#process.send({ kind: 'stop' });

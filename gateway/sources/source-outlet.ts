@@ -1,0 +1,69 @@
+/** What every source keeps about itself, and its one way out: frames are handed on and counted. */
+import type { Clock } from '../../shared/runtime/clock.ts';
+import type { Accept, Frame, SourceState, SourceStatus } from './source.ts';
+
+export class SourceOutlet {
+  readonly #source: string;
+  readonly #kind: string;
+  readonly #accept: Accept;
+  readonly #clock: Clock;
+  #state: SourceState = 'starting';
+  #error: string | null = null;
+  #frames = 0;
+  #last_frame_at: number | null = null;
+
+  constructor(kind: string, options: { name: string; accept: Accept; clock: Clock }) {
+    this.#source = options.name;
+    this.#kind = kind;
+    this.#accept = options.accept;
+    this.#clock = options.clock;
+  }
+
+  /** Resolves when what the frame says is on disk. Never rejects. */
+  hand(frame: Omit<Frame, 'source' | 'received_at'>): Promise<void> {
+    const received_at = this.#clock.now();
+    this.#frames += 1;
+    this.#last_frame_at = received_at;
+    return this.#accept({ ...frame, source: this.#source, received_at });
+  }
+
+  /** Frames handed on since start. */
+  get frames(): number {
+    return this.#frames;
+  }
+
+  get state(): SourceState {
+    return this.#state;
+  }
+
+  running(): void {
+    this.#state = 'running';
+    this.#error = null;
+  }
+
+  /** @returns true when this is news: log it once, not at every retry. */
+  failing(error: string): boolean {
+    const news = this.#error !== error;
+    this.#state = 'failing';
+    this.#error = error;
+    return news;
+  }
+
+  stopped(): void {
+    this.#state = 'stopped';
+    this.#error = null;
+  }
+
+  /** @param missing why a running source is of no use: none of its units answers; else null. */
+  status(missing: string | null = null): SourceStatus {
+    const useless = this.#state === 'running' && missing !== null;
+    return {
+      source: this.#source,
+      kind: this.#kind,
+      state: useless ? 'failing' : this.#state,
+      error: useless ? missing : this.#error,
+      frames: this.#frames,
+      last_frame_at: this.#last_frame_at,
+    };
+  }
+}
