@@ -1,0 +1,247 @@
+/**
+ * MQTT QoS 1 to a row on disk: the gateway in both its ways, against a subscriber that only counts,
+ * on the same Mosquitto, publisher and machine, in turns.
+ */
+import { type ChildProcess, fork, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { request } from 'node:http';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { systemClock } from '../shared/runtime/clock.ts';
+import { FootbridgeError } from '../shared/runtime/errors.ts';
+import type { LoadPlan, LoadResult } from './load-publisher.ts';
+import type { Measured } from './main.ts';
+
+const clock = systemClock;
+const sensors = 50;
+const messages = 100_000;
+const rounds = 3;
+const dist = fileURLToPath(new URL('../', import.meta.url));
+const mosquitto = '/usr/sbin/mosquitto';
+/** How many messages each of 50 sensors has under way; 1,000 in all, as the receive maximum. */
+const window = 20;
+
+export async function measure(): Promise<Measured> {
+  if (!existsSync(mosquitto)) {
+    throw new FootbridgeError('usage', `${mosquitto} is missing; install Debian's mosquitto`);
+  }
+  const limits: number[] = [];
+  const connects: number[] = [];
+  const listens: number[] = [];
+  for (let round = 0; round < rounds; round += 1) {
+    limits.push(await inFolder(countingSubscriber));
+    connects.push(await inFolder(connectMode));
+    listens.push(await inFolder((folder) => listenMode(folder, {}).then(({ rate }) => rate)));
+  }
+  const steady = await inFolder((folder) => listenMode(folder, { rate: 10_000 }));
+  const slow = await inFolder((folder) => listenMode(folder, { fsync_ms: 20, window: 200 }));
+  const limit = median(limits);
+  const ratio = (rates: readonly number[]) => round2(median(rates) / limit);
+  const document = {
+    limit_per_s: Math.round(limit),
+    connect_per_s: Math.round(median(connects)),
+    connect_ratio: ratio(connects),
+    listen_per_s: Math.round(median(listens)),
+    listen_ratio: ratio(listens),
+    p50_ms_at_10000: round2(steady.load.p50_ms),
+    p99_ms_at_10000: round2(steady.load.p99_ms),
+    slow_fsync_per_s: Math.round(slow.rate),
+  };
+  return {
+    document,
+    lines: [
+      `${messages} messages of ${sensors} sensors, QoS 1, medians of ${rounds} rounds`,
+      `limit: a subscriber that only counts   ${document.limit_per_s}/s`,
+      `connect, PUBACK after fsync            ${document.connect_per_s}/s, ${document.connect_ratio} of the limit`,
+      `listen, PUBACK after fsync             ${document.listen_per_s}/s, ${document.listen_ratio} of the limit`,
+      `listen at 10,000/s, publish to durable p50 ${document.p50_ms_at_10000} ms, p99 ${document.p99_ms_at_10000} ms`,
+      `listen with 20 ms added to each fsync  ${document.slow_fsync_per_s}/s`,
+    ],
+  };
+}
+
+/** @returns messages a second. */
+async function countingSubscriber(folder: string): Promise<number> {
+  const broker = await startMosquitto(folder);
+  const subscriber = fork(`${dist}bench/counting-subscriber.js`, [
+    String(broker.port),
+    String(messages),
+  ]);
+  await heard(subscriber, 'ready');
+  const counted = heard(subscriber, 'done');
+  const start = await publish({ port: broker.port, sensors, messages, window, rate: null });
+  await counted;
+  const seconds = (clock.monotonic() - start.at) / 1000;
+  await Promise.all([end(subscriber), end(broker.process)]);
+  await start.done;
+  return messages / seconds;
+}
+
+async function connectMode(folder: string): Promise<number> {
+  const broker = await startMosquitto(folder);
+  const source = {
+    kind: 'mqtt-connect',
+    url: `mqtt://127.0.0.1:${broker.port}`,
+    topics: ['counters/#'],
+  };
+  const gateway = await startGateway(folder, source, {});
+  const start = await publish({ port: broker.port, sensors, messages, window, rate: null });
+  await gateway.holds(messages);
+  const seconds = (clock.monotonic() - start.at) / 1000;
+  await start.done;
+  await Promise.all([end(gateway.process), end(broker.process)]);
+  return messages / seconds;
+}
+
+async function listenMode(
+  folder: string,
+  how: { rate?: number; fsync_ms?: number; window?: number },
+): Promise<{ rate: number; load: LoadResult }> {
+  const port = await freePort();
+  const source = { kind: 'mqtt-listen', host: '127.0.0.1', port };
+  const gateway = await startGateway(folder, source, how);
+  const count = how.rate === undefined ? messages : 5 * how.rate;
+  const load = {
+    port,
+    sensors,
+    messages: count,
+    window: how.window ?? window,
+    rate: how.rate ?? null,
+  };
+  const start = await publish(load);
+  const result = await start.done;
+  await gateway.holds(count);
+  await end(gateway.process);
+  return { rate: count / result.seconds, load: result };
+}
+
+async function publish(plan: LoadPlan): Promise<{ at: number; done: Promise<LoadResult> }> {
+  const publisher = fork(`${dist}bench/load-publisher.js`, [JSON.stringify(plan)]);
+  await heard(publisher, 'ready');
+  const at = clock.monotonic();
+  publisher.send({ kind: 'go' });
+  const done = heard(publisher, 'done').then(async (result) => {
+    await end(publisher);
+    return result as LoadResult;
+  });
+  return { at, done };
+}
+
+async function startMosquitto(folder: string): Promise<{ port: number; process: ChildProcess }> {
+  const port = await freePort();
+  const path = join(folder, 'mosquitto.conf');
+  // The publisher's windows stand for more than a thousand messages under way; none may be dropped.
+  const settings = [`listener ${port} 127.0.0.1`, 'allow_anonymous true', 'max_queued_messages 0'];
+  writeFileSync(path, `${settings.join('\n')}\n`);
+  const process = spawn(mosquitto, ['-c', path], { stdio: 'ignore' });
+  await clock.sleep(500);
+  return { port, process };
+}
+
+async function startGateway(folder: string, source: object, how: { fsync_ms?: number }) {
+  const data_dir = join(folder, 'data');
+  const paired = Array.from({ length: sensors }, (_, i) => {
+    const names = { sensor_id: `door-${i}`, name: `door-${i}`, source: 'load' };
+    return { ...names, profile: 'json-interval', topic: `counters/${i}` };
+  });
+  const config = { data_dir, log_level: 'warn', sources: [{ name: 'load', ...source }] };
+  mkdirSync(data_dir);
+  writeFileSync(join(data_dir, 'sensors.json'), JSON.stringify({ sensors: paired }));
+  writeFileSync(join(folder, 'footbridge.yaml'), JSON.stringify(config));
+  const parameters = ['--config', join(folder, 'footbridge.yaml'), 'run'];
+  const gateway = spawn(process.execPath, [`${dist}gateway/cli/footbridge.js`, ...parameters], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+    ...(how.fsync_ms === undefined ? {} : { env: slowDisk(folder, how.fsync_ms) }),
+  });
+  const socket = join(data_dir, 'footbridge.sock');
+  const until = async (holds: (status: Status) => boolean) => {
+    for (;;) {
+      const seen = await status(socket);
+      if (seen !== null && holds(seen)) return;
+      await clock.sleep(10);
+    }
+  };
+  await until(({ sources }) => sources.every(({ state }) => state === 'running'));
+  return {
+    process: gateway,
+    holds: (count: number) => until(({ buffer }) => buffer.buffered >= count),
+  };
+}
+
+interface Status {
+  readonly buffer: { readonly buffered: number };
+  readonly sources: readonly { readonly state: string }[];
+}
+
+function status(socketPath: string): Promise<Status | null> {
+  return new Promise((resolve) => {
+    const asked = request({ socketPath, path: '/status' }, (answer) => {
+      let body = '';
+      answer.on('data', (chunk) => {
+        body += chunk;
+      });
+      answer.on('end', () => resolve(JSON.parse(body) as Status));
+    });
+    asked.on('error', () => resolve(null));
+    asked.end();
+  });
+}
+
+/** The environment of a gateway whose disk is slow. */
+function slowDisk(folder: string, fsync_ms: number): NodeJS.ProcessEnv {
+  const library = join(folder, 'slow-fsync.so');
+  const source = fileURLToPath(new URL('../../bench/slow-fsync.c', import.meta.url));
+  const made = spawnSync('cc', ['-shared', '-fPIC', '-o', library, source, '-ldl'], {
+    encoding: 'utf8',
+  });
+  if (made.status !== 0) throw new Error(`slow-fsync.c did not compile: ${made.stderr}`);
+  return { LD_PRELOAD: library, FOOTBRIDGE_FSYNC_MS: String(fsync_ms) };
+}
+
+function heard(child: ChildProcess, kind: string): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    const onMessage = (message: { kind: string }) => {
+      if (message.kind !== kind) return;
+      child.off('message', onMessage);
+      resolve(message);
+    };
+    child.on('message', onMessage);
+    child.once('exit', (code) => reject(new Error(`ended with ${code} before "${kind}"`)));
+  });
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const exited = once(child, 'exit');
+  child.kill('SIGKILL');
+  await exited;
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  await once(server, 'close');
+  return typeof address === 'object' && address !== null ? address.port : 0;
+}
+
+async function inFolder<T>(run: (folder: string) => Promise<T>): Promise<T> {
+  const folder = mkdtempSync(join(tmpdir(), 'footbridge-bench-'));
+  try {
+    return await run(folder);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function median(values: readonly number[]): number {
+  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
+}
+
+function round2(value: number): number {
+  return Math.round(value * 100) / 100;
+}
