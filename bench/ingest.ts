@@ -4,7 +4,7 @@
  */
 import { type ChildProcess, fork, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -29,23 +29,26 @@ export async function measure(): Promise<Measured> {
     throw new FootbridgeError('usage', `${mosquitto} is missing; install Debian's mosquitto`);
   }
   const limits: number[] = [];
-  const connects: number[] = [];
-  const listens: number[] = [];
+  const connects: Counted[] = [];
+  const listens: Counted[] = [];
   for (let round = 0; round < rounds; round += 1) {
     limits.push(await inFolder(countingSubscriber));
     connects.push(await inFolder(connectMode));
-    listens.push(await inFolder((folder) => listenMode(folder, {}).then(({ rate }) => rate)));
+    listens.push(await inFolder((folder) => listenMode(folder, {})));
   }
   const steady = await inFolder((folder) => listenMode(folder, { rate: 10_000 }));
   const slow = await inFolder((folder) => listenMode(folder, { fsync_ms: 20, window: 200 }));
   const limit = median(limits);
-  const ratio = (rates: readonly number[]) => round2(median(rates) / limit);
+  const rate = (all: readonly Counted[]) => median(all.map((one) => one.rate));
+  const cpu_us = (all: readonly Counted[]) => Math.round(median(all.map((one) => one.cpu_us)));
   const document = {
     limit_per_s: Math.round(limit),
-    connect_per_s: Math.round(median(connects)),
-    connect_ratio: ratio(connects),
-    listen_per_s: Math.round(median(listens)),
-    listen_ratio: ratio(listens),
+    connect_per_s: Math.round(rate(connects)),
+    connect_ratio: round2(rate(connects) / limit),
+    connect_cpu_us: cpu_us(connects),
+    listen_per_s: Math.round(rate(listens)),
+    listen_ratio: round2(rate(listens) / limit),
+    listen_cpu_us: cpu_us(listens),
     p50_ms_at_10000: round2(steady.load.p50_ms),
     p99_ms_at_10000: round2(steady.load.p99_ms),
     slow_fsync_per_s: Math.round(slow.rate),
@@ -55,12 +58,19 @@ export async function measure(): Promise<Measured> {
     lines: [
       `${messages} messages of ${sensors} sensors, QoS 1, medians of ${rounds} rounds`,
       `limit: a subscriber that only counts   ${document.limit_per_s}/s`,
-      `connect, PUBACK after fsync            ${document.connect_per_s}/s, ${document.connect_ratio} of the limit`,
-      `listen, PUBACK after fsync             ${document.listen_per_s}/s, ${document.listen_ratio} of the limit`,
+      `connect, PUBACK after fsync            ${document.connect_per_s}/s, ${document.connect_ratio} of the limit, ${document.connect_cpu_us} µs CPU each`,
+      `listen, PUBACK after fsync             ${document.listen_per_s}/s, ${document.listen_ratio} of the limit, ${document.listen_cpu_us} µs CPU each`,
       `listen at 10,000/s, publish to durable p50 ${document.p50_ms_at_10000} ms, p99 ${document.p99_ms_at_10000} ms`,
       `listen with 20 ms added to each fsync  ${document.slow_fsync_per_s}/s`,
     ],
   };
+}
+
+interface Counted {
+  /** Messages a second. */
+  readonly rate: number;
+  /** CPU time of the gateway for each, start included, µs: what a busy machine does not distort. */
+  readonly cpu_us: number;
 }
 
 /** @returns messages a second. */
@@ -80,7 +90,7 @@ async function countingSubscriber(folder: string): Promise<number> {
   return messages / seconds;
 }
 
-async function connectMode(folder: string): Promise<number> {
+async function connectMode(folder: string): Promise<Counted> {
   const broker = await startMosquitto(folder);
   const source = {
     kind: 'mqtt-connect',
@@ -92,14 +102,15 @@ async function connectMode(folder: string): Promise<number> {
   await gateway.holds(messages);
   const seconds = (clock.monotonic() - start.at) / 1000;
   await start.done;
+  const cpu_us = cpuTime_us(gateway.process) / messages;
   await Promise.all([end(gateway.process), end(broker.process)]);
-  return messages / seconds;
+  return { rate: messages / seconds, cpu_us };
 }
 
 async function listenMode(
   folder: string,
   how: { rate?: number; fsync_ms?: number; window?: number },
-): Promise<{ rate: number; load: LoadResult }> {
+): Promise<Counted & { load: LoadResult }> {
   const port = await freePort();
   const source = { kind: 'mqtt-listen', host: '127.0.0.1', port };
   const gateway = await startGateway(folder, source, how);
@@ -114,8 +125,9 @@ async function listenMode(
   const start = await publish(load);
   const result = await start.done;
   await gateway.holds(count);
+  const cpu_us = cpuTime_us(gateway.process) / count;
   await end(gateway.process);
-  return { rate: count / result.seconds, load: result };
+  return { rate: count / result.seconds, cpu_us, load: result };
 }
 
 async function publish(plan: LoadPlan): Promise<{ at: number; done: Promise<LoadResult> }> {
@@ -236,6 +248,13 @@ async function inFolder<T>(run: (folder: string) => Promise<T>): Promise<T> {
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+/** User and system time of a process so far (proc(5): fields 14 and 15, in ticks of 10 ms). */
+function cpuTime_us(child: ChildProcess): number {
+  const stat = readFileSync(`/proc/${child.pid}/stat`, 'utf8');
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return (Number(fields[11]) + Number(fields[12])) * 10_000;
 }
 
 function median(values: readonly number[]): number {

@@ -6,8 +6,16 @@ import { Worker } from 'node:worker_threads';
 import type { Clock } from '../../shared/runtime/clock.ts';
 import { type ErrorCode, errorText, FootbridgeError } from '../../shared/runtime/errors.ts';
 import type { Log } from '../../shared/runtime/log.ts';
-import type { BufferedReading } from '../../shared/wire/reading.ts';
-import type { BufferStats, Entry, PendingBatch, QuarantineRow } from './entry.ts';
+import type { BufferedReading, Reading } from '../../shared/wire/reading.ts';
+import type { MeterState } from '../meters/meter.ts';
+import type {
+  BufferStats,
+  Entry,
+  Group,
+  PendingBatch,
+  QuarantinedFrame,
+  QuarantineRow,
+} from './entry.ts';
 import type { Recovered, Refusal } from './reading-log.ts';
 import type { Operation, WriterAnswer, WriterData, WriterOperations } from './writer-protocol.ts';
 
@@ -153,8 +161,8 @@ export class ReadingBuffer {
   }
 
   async #writeGroup(group: readonly Waiting[]): Promise<void> {
-    const entries = group.map((waiting) => waiting.entry);
-    while (!(await this.#tryCommit(entries))) {
+    const written = groupOf(group.map((waiting) => waiting.entry));
+    while (!(await this.#tryCommit(written))) {
       await this.#clock.sleep(commit_retry_ms);
       if (this.#closed) return;
     }
@@ -166,9 +174,9 @@ export class ReadingBuffer {
     this.#write();
   }
 
-  async #tryCommit(entries: readonly Entry[]): Promise<boolean> {
+  async #tryCommit(group: Group): Promise<boolean> {
     try {
-      await this.#call('commit', entries);
+      await this.#call('commit', group);
       if (this.#failure !== null) this.#log.info('the buffer can be written again');
       this.#failure = null;
       return true;
@@ -198,4 +206,23 @@ export class ReadingBuffer {
     if (answer.ok) call?.resolve(answer.result as never);
     else call?.reject(new FootbridgeError(answer.code as ErrorCode, answer.text));
   }
+}
+
+/** What goes to the writer thread is copied, so it is kept small: only the last state of a meter. */
+function groupOf(entries: readonly Entry[]): Group {
+  const readings: Reading[] = [];
+  const dedupe_keys: (string | null)[] = [];
+  const states = new Map<string, MeterState>();
+  const quarantined: QuarantinedFrame[] = [];
+  for (const entry of entries) {
+    for (const reading of entry.readings) {
+      readings.push(reading);
+      dedupe_keys.push(entry.dedupe_key);
+    }
+    quarantined.push(...entry.quarantined);
+    if (entry.meter !== null) states.set(entry.meter.sensor_id, entry.meter.state);
+  }
+  const meters = new Map<string, string>();
+  for (const [sensor_id, state] of states) meters.set(sensor_id, JSON.stringify(state));
+  return { readings, dedupe_keys, meters, quarantined };
 }

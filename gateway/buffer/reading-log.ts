@@ -6,7 +6,7 @@ import type { Statement } from 'better-sqlite3';
 import type { BufferedReading, Reading } from '../../shared/wire/reading.ts';
 import type {
   BufferStats,
-  Entry,
+  Group,
   PendingBatch,
   QuarantinedFrame,
   QuarantineRow,
@@ -87,19 +87,15 @@ export class ReadingLog {
     };
   }
 
-  /** Writes a group of entries in one transaction; when it returns, they survive a power cut. */
-  commit(entries: readonly Entry[]): void {
+  /** Writes a group in one transaction; when it returns, it survives a power cut. */
+  commit({ readings, dedupe_keys, meters, quarantined }: Group): void {
     const first = this.#next_sequence;
     try {
       this.#connection.transaction(() => {
-        const meters = new Map<string, string>();
-        for (const entry of entries) {
-          for (const reading of entry.readings) this.#append(reading, entry.dedupe_key);
-          for (const frame of entry.quarantined) this.#quarantine(frame);
-          if (entry.meter !== null) {
-            meters.set(entry.meter.sensor_id, JSON.stringify(entry.meter.state));
-          }
+        for (const [i, reading] of readings.entries()) {
+          this.#append(reading, dedupe_keys[i] ?? null);
         }
+        for (const frame of quarantined) this.#quarantine(frame);
         for (const [sensor_id, state] of meters) this.#statements.saveMeter.run(sensor_id, state);
       })();
     } catch (error) {

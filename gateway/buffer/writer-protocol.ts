@@ -1,12 +1,12 @@
 /** What the main thread and the writer thread say to each other. */
 import type { BufferedReading } from '../../shared/wire/reading.ts';
-import type { BufferStats, Entry, PendingBatch, QuarantineRow } from './entry.ts';
+import type { BufferStats, Group, PendingBatch, QuarantineRow } from './entry.ts';
 import type { Recovered, Refusal } from './reading-log.ts';
 
 /** Each operation of the writer thread, with its arguments and its result. */
 export interface WriterOperations {
   recover(): Recovered;
-  commit(entries: readonly Entry[]): void;
+  commit(group: Group): void;
   nextBatch(
     rows_max: number,
     batch_id: string,

@@ -26,7 +26,7 @@ function operations(): WriterOperations {
   const opened = log;
   return {
     recover: () => opened.recover(),
-    commit: (entries) => opened.commit(entries),
+    commit: (group) => opened.commit(group),
     nextBatch: (rows_max, batch_id) => opened.nextBatch(rows_max, batch_id),
     settle: (batch, refusals, at) => opened.settle(batch, refusals, at),
     abandon: (batch_id) => opened.abandon(batch_id),

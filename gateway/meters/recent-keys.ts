@@ -7,20 +7,34 @@
  */
 
 /** A gateway that was down for a day must still know what its sensors resend from their queues. */
-const recent_keys_max = 100_000;
+const recent_keys_min = 100_000;
 
+type Generation = Map<string, Set<string>>;
+
+/**
+ * Two generations instead of an eviction for each key: when the younger is full, it becomes the
+ * older and the older is forgotten. So at least `recent_keys_min` and at most twice as many are known.
+ */
 export class RecentKeys {
-  /** Insertion order is age. */
-  readonly #keys = new Set<string>();
+  #young: Generation = new Map();
+  #old: Generation = new Map();
+  #young_keys = 0;
 
   has(sensor_id: string, key: string): boolean {
-    return this.#keys.has(`${sensor_id}\n${key}`);
+    return (
+      this.#young.get(sensor_id)?.has(key) === true || this.#old.get(sensor_id)?.has(key) === true
+    );
   }
 
   add(sensor_id: string, key: string): void {
-    this.#keys.add(`${sensor_id}\n${key}`);
-    if (this.#keys.size <= recent_keys_max) return;
-    const [oldest] = this.#keys;
-    if (oldest !== undefined) this.#keys.delete(oldest);
+    if (this.#young_keys >= recent_keys_min) {
+      this.#old = this.#young;
+      this.#young = new Map();
+      this.#young_keys = 0;
+    }
+    const keys = this.#young.get(sensor_id);
+    if (keys === undefined) this.#young.set(sensor_id, new Set([key]));
+    else keys.add(key);
+    this.#young_keys += 1;
   }
 }
