@@ -51,7 +51,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     { name: 'hq_resident_memory_bytes', value: process.memoryUsage.rss() },
   ];
   const app = httpServer({ db, clock, log, metrics, gauges, onReadings: () => rollups.wake() });
-  const http = httpPart(app, options.listen, log);
+  const http = httpPart(app, options.listen, clock, log);
 
   const lifecycle = new Lifecycle(clock, log);
   await lifecycle.start([

@@ -6,6 +6,7 @@
  * truth of two hours differ from what any gateway can know.
  */
 import type { Clock } from '../shared/runtime/clock.ts';
+import { seededRandom } from '../shared/runtime/seeded-random.ts';
 
 export const quarter_hour_ms = 15 * 60_000;
 const quiet_around_quarter_ms = 2_000;
@@ -94,15 +95,4 @@ export class Door {
 export function isNearQuarterHour(at: number): boolean {
   const into = at % quarter_hour_ms;
   return into < quiet_around_quarter_ms || into > quarter_hour_ms - quiet_around_quarter_ms;
-}
-
-/** mulberry32: the same seed gives the same people. */
-function seededRandom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }

@@ -58,9 +58,8 @@ export async function startGateway(options: GatewayOptions): Promise<{ stop(): P
   const local = new LocalServer(files.socket, {
     status: () => gatewayStatus(parts, uplink.status()),
     quarantine: (limit) => buffer.quarantine(limit),
-    pair: (sensor) => pairing.pair(sensor),
+    pair: (sensor) => sensorStatus(pairing.pair(sensor), pipeline),
     unpair: (sensor_id) => pairing.unpair(sensor_id),
-    describe: (paired) => sensorStatus(paired, pipeline),
   });
   const closing: Part = { name: 'buffer', start: () => {}, stop: () => buffer.close() };
   const notify = sdNotify({

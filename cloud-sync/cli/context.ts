@@ -2,6 +2,7 @@
 import path from 'node:path';
 import type { Clock } from '../../shared/runtime/clock.ts';
 import { systemClock } from '../../shared/runtime/clock.ts';
+import { FootbridgeError } from '../../shared/runtime/errors.ts';
 import type { Log } from '../../shared/runtime/log.ts';
 import { createLog } from '../../shared/runtime/log.ts';
 import type { Config } from '../config.ts';
@@ -27,15 +28,17 @@ export interface CommonOptions {
 export function createContext(package_root: string, options: CommonOptions): Context {
   const config = readConfig();
   return {
-    config: options.dataDir === undefined ? config : { ...config, data_dir: resolved(options) },
+    config: { ...config, data_dir: dataDirectory(options) ?? config.data_dir },
     migrations_dir: path.join(package_root, 'migrations'),
     clock: systemClock,
     log: createLog({ level: config.log_level, name: 'footbridge-hq' }),
   };
 }
 
-function resolved(options: CommonOptions): string {
-  return path.resolve(options.dataDir ?? '');
+/** An empty one would be the current directory, which nobody means. @throws usage */
+function dataDirectory({ dataDir }: CommonOptions): string | undefined {
+  if (dataDir === '') throw new FootbridgeError('usage', '--data-dir is empty; name a directory');
+  return dataDir === undefined ? undefined : path.resolve(dataDir);
 }
 
 /** Runs `work` while the database server is open, and leaves it afterwards. */

@@ -26,9 +26,11 @@ export async function checkDatabase(options: {
 }): Promise<Check[]> {
   const { db, server, migrations_dir, clock } = options;
   const schema = await checkSchema(db, migrations_dir);
-  const checks = [...(await checkLogin(server)), schema, await checkClock(db, clock)];
-  // Without a schema there is nothing else to look at.
-  return schema.result === 'fault' ? checks : [...checks, ...(await checkTables(db))];
+  const checks = [...(await checkLogin(server)), schema];
+  // Without a schema there is nothing else to look at, nor a role to look with.
+  return schema.result === 'fault'
+    ? checks
+    : [...checks, await checkClock(db, clock), ...(await checkTables(db))];
 }
 
 function judged(check: string, good: boolean, detail: string, hint: string): Check {

@@ -8,7 +8,7 @@ import { mkdir, readdir, readFile, realpath, rename, rm, writeFile } from 'node:
 import { createServer } from 'node:net';
 import path from 'node:path';
 import type { Clock } from '../../shared/runtime/clock.ts';
-import { FootbridgeError } from '../../shared/runtime/errors.ts';
+import { errorText, FootbridgeError } from '../../shared/runtime/errors.ts';
 
 const lock_wait_ms = 60_000;
 
@@ -59,7 +59,11 @@ export async function secretsOf(directory: string): Promise<Secrets> {
   try {
     return JSON.parse(await readFile(file, 'utf8')) as Secrets;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') {
+      throw new FootbridgeError('embedded_failed', `${file}: ${errorText(error)}`, {
+        cause: error,
+      });
+    }
   }
   const secrets = {
     superuser: randomBytes(24).toString('base64url'),

@@ -57,8 +57,7 @@ export async function openEmbeddedPostgres(options: {
   const { clock } = options;
   // Root's server runs under another account, which must pass through; secrets in here are 0600.
   const mode = process.getuid?.() === 0 ? 0o711 : 0o700;
-  await mkdir(options.data_dir, { recursive: true, mode });
-  const data_dir = await realpath(options.data_dir);
+  const data_dir = await madeDirectory(options.data_dir, mode);
   const claims = new Claims(data_dir);
 
   return exclusively(data_dir, clock, async () => {
@@ -90,6 +89,17 @@ export async function openEmbeddedPostgres(options: {
         }),
     };
   });
+}
+
+/** @throws embedded_failed naming the directory, for a file, a foreign or an unwritable one. */
+async function madeDirectory(directory: string, mode: number): Promise<string> {
+  try {
+    await mkdir(directory, { recursive: true, mode });
+    return await realpath(directory);
+  } catch (cause) {
+    const hint = 'Name a directory that this account may write with --data-dir.';
+    throw new FootbridgeError('embedded_failed', errorText(cause), { cause, hint });
+  }
 }
 
 const clusterOf = (data_dir: string) => path.join(data_dir, 'postgres');

@@ -187,8 +187,9 @@ export function brokenConstraint(error: unknown): string | undefined {
 function isUnavailable(error: unknown): boolean {
   if (error instanceof FootbridgeError) return false;
   const state = sqlState(error);
-  // 08 connection, 53 out of resources, 57P0x shutting down or starting, 28 refused login.
-  if (state !== undefined) return /^(08|53|57P0|28)/.test(state);
+  // 08 connection, 53 out of resources, 57P0x shutting down or starting, 28 refused login, 3D no
+  // such database.
+  if (state !== undefined) return /^(08|53|57P0|28|3D)/.test(state);
   const code = (error as NodeJS.ErrnoException | undefined)?.code ?? '';
   return (
     /^E(CONN|HOST|NET|PIPE|TIMEDOUT|AI_AGAIN|NOTFOUND)/.test(code) ||

@@ -29,15 +29,14 @@ export async function readBody(
   if (Number(headers.length ?? 0) > limits.bytes_max) throw tooLarge(limits.bytes_max);
 
   const sent = limited(request, limits.bytes_max);
-  if (encoding === 'identity') return Buffer.concat(await collect(sent));
+  const isGzip = encoding === 'gzip';
   try {
-    const inflated = limited(gunzip(sent), limits.inflated_bytes_max);
-    return Buffer.concat(await collect(inflated));
-  } catch (error) {
-    if (error instanceof FootbridgeError) throw error;
-    throw new FootbridgeError('body_malformed', 'the body is not gzip, or it ends early', {
-      cause: error,
-    });
+    const whole = isGzip ? limited(gunzip(sent), limits.inflated_bytes_max) : sent;
+    return Buffer.concat(await collect(whole));
+  } catch (cause) {
+    if (cause instanceof FootbridgeError) throw cause;
+    const detail = `the body ${isGzip ? 'is not gzip, or it ' : ''}ends early`;
+    throw new FootbridgeError('body_malformed', detail, { cause });
   }
 }
 

@@ -1,6 +1,6 @@
 /** HQ's HTTP side: enrolment, batches and heartbeats of gateways, and three probes. */
 import type { IncomingMessage } from 'node:http';
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { fastify } from 'fastify';
 import type { Clock } from '../../shared/runtime/clock.ts';
 import { errorText, FootbridgeError } from '../../shared/runtime/errors.ts';
@@ -45,12 +45,19 @@ const enrollLimits: BodyLimits = { bytes_max: 10_000, inflated_bytes_max: 10_000
 /** A gateway on a slow line sends a megabyte in this time; a stalled one does not hold a socket. */
 const request_deadline_ms = 120_000;
 const ready_deadline_ms = 3_000;
+/** Requests under way get this long to finish when the service stops. */
+const stop_deadline_ms = 5_000;
 
 export function httpServer(options: HttpOptions): FastifyInstance {
   const { log, metrics } = options;
   const app = fastify({
     requestTimeout: request_deadline_ms,
     forceCloseConnections: 'idle',
+    // A URL that cannot be decoded never reaches a route.
+    frameworkErrors: (error, _request, reply: FastifyReply) => {
+      const { status, body } = errorAnswer(error);
+      return reply.code(status).send(body);
+    },
   });
   // Routes read the stream themselves, each within its own limits and after it knows who asks.
   app.removeAllContentTypeParsers();
@@ -153,6 +160,7 @@ function bodyOf(request: FastifyRequest, limits: BodyLimits): Promise<Buffer> {
 export function httpPart(
   app: FastifyInstance,
   listen: { host: string; port: number },
+  clock: Clock,
   log: Log,
 ): Part & { url(): string } {
   let url = '';
@@ -171,6 +179,11 @@ export function httpPart(
       }
       log.info({ url }, 'listening');
     },
-    stop: () => app.close(),
+    async stop() {
+      // A client that sends half a body and waits would keep the service from ending.
+      const cancel = clock.after(stop_deadline_ms, () => app.server.closeAllConnections());
+      await app.close();
+      cancel();
+    },
   };
 }

@@ -37,6 +37,7 @@ export async function addUser(
   organization: Organization,
   wanted: { email: string; role: string; stores: readonly string[] },
 ): Promise<Member> {
+  const email = wanted.email.trim();
   const role = roles.find((known) => known === wanted.role);
   if (role === undefined) {
     const detail = `--role "${wanted.role}": use one of ${roles.join(', ')}`;
@@ -50,11 +51,11 @@ export async function addUser(
     .inTenant(scope, 'app_operator', async ({ query }) => {
       await query(
         'insert into app.users (email) values ($1) on conflict (lower(email)) do nothing',
-        [wanted.email],
+        [email],
       );
       const [user] = await query<{ id: string }>(
         'select id from app.users where lower(email) = lower($1)',
-        [wanted.email],
+        [email],
       );
       if (user === undefined) throw new Error('the user is not visible');
       await query(
@@ -80,7 +81,7 @@ export async function addUser(
     });
   return {
     user_id,
-    email: wanted.email,
+    email,
     organization: organization.slug,
     role,
     stores: stores.map(({ code }) => code),

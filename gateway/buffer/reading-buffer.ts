@@ -42,7 +42,6 @@ export class ReadingBuffer {
   readonly #log: Log;
   readonly #worker: Worker;
   readonly #calls = new Map<number, { resolve(result: never): void; reject(error: Error): void }>();
-  readonly #committed = new Set<() => void>();
   #calls_made = 0;
   #waiting: Waiting[] = [];
   #writing = false;
@@ -102,16 +101,6 @@ export class ReadingBuffer {
     return this.#failure;
   }
 
-  /** Entries that are not on disk yet. */
-  get uncommitted(): number {
-    return this.#waiting.length;
-  }
-
-  /** Calls `listener` after each commit. */
-  onCommit(listener: () => void): void {
-    this.#committed.add(listener);
-  }
-
   nextBatch(
     rows_max: number,
   ): Promise<{ batch: PendingBatch; readings: BufferedReading[] } | null> {
@@ -169,7 +158,6 @@ export class ReadingBuffer {
     this.#waiting = this.#waiting.slice(group.length);
     this.#writing = false;
     for (const waiting of group) waiting.resolve();
-    for (const listener of this.#committed) listener();
     // What gathered during the commit has waited long enough.
     this.#write();
   }

@@ -53,7 +53,8 @@ const configSchema = z.strictObject({
   log_level: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
   /** How often a polled counter becomes a reading; boundaries lie on multiples of it. */
   report_interval_s: z.number().int().min(1).max(900).default(60),
-  heartbeat_interval_s: z.number().int().min(1).max(600).default(60),
+  /** HQ calls a gateway offline after 180 s without one. */
+  heartbeat_interval_s: z.number().int().min(1).max(60).default(60),
   send_interval_s: z.number().min(0.1).max(600).default(10),
   /** Longest pause between tries while HQ is away. */
   retry_max_s: z.number().min(1).max(3600).default(900),

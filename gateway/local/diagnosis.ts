@@ -82,7 +82,10 @@ function uplink(
     const todo = errorCatalogue.credential_refused.hint;
     findings.push({ check: 'delivery', result: 'fault', seen: sync.error ?? 'refused', todo });
   } else if (sync.error !== null) {
-    const todo = errorCatalogue.hq_unreachable.hint;
+    // An HTTP status means that HQ was reached: the line is not the cause.
+    const todo = /^HTTP 5/.test(sync.error)
+      ? 'HQ has a fault of its own: its log has the cause. Readings are kept until it answers.'
+      : errorCatalogue.hq_unreachable.hint;
     findings.push({ check: 'delivery', result: 'fault', seen: sync.error, todo });
   } else if (
     buffer.oldest_unsent_received_at !== null &&

@@ -1,7 +1,7 @@
 /** The CLI's side of the daemon's Unix socket. */
 import { request } from 'node:http';
-import { type ErrorCode, errorCatalogue, FootbridgeError } from '../../shared/runtime/errors.ts';
-import { errorBodySchema } from '../../shared/wire/error-body.ts';
+import { errorOfBody } from '../../shared/runtime/error-answer.ts';
+import { FootbridgeError } from '../../shared/runtime/errors.ts';
 
 /**
  * @throws FootbridgeError not_running when nobody listens, or the daemon's own error.
@@ -13,11 +13,8 @@ export async function askDaemon<T>(
   body?: unknown,
 ): Promise<T> {
   const answer = await send(socket, method, path, body);
-  const value: unknown = JSON.parse(answer.body);
-  if (answer.status === 200) return value as T;
-  const parsed = errorBodySchema.parse(value).error;
-  const code = parsed.code in errorCatalogue ? (parsed.code as ErrorCode) : 'internal';
-  throw new FootbridgeError(code, parsed.detail ?? parsed.message);
+  if (answer.status === 200) return JSON.parse(answer.body) as T;
+  throw errorOfBody(answer.body) ?? new FootbridgeError('internal', answer.body.slice(0, 200));
 }
 
 function send(

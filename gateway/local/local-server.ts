@@ -4,20 +4,18 @@
  */
 import { chmodSync, rmSync } from 'node:fs';
 import Fastify, { type FastifyInstance } from 'fastify';
+import { errorBodyOf } from '../../shared/runtime/error-answer.ts';
 import { errorText, FootbridgeError } from '../../shared/runtime/errors.ts';
 import type { Part } from '../../shared/runtime/lifecycle.ts';
-import type { ErrorBody } from '../../shared/wire/error-body.ts';
 import type { QuarantineRow } from '../buffer/entry.ts';
-import type { PairedSensor } from '../pairing/sensor-registry.ts';
 import type { GatewayStatus, SensorStatus } from '../status.ts';
 
 /** What the daemon lets the CLI do. */
 export interface LocalActions {
   status(): Promise<GatewayStatus>;
   quarantine(limit: number): Promise<QuarantineRow[]>;
-  pair(sensor: unknown): PairedSensor;
+  pair(sensor: unknown): SensorStatus;
   unpair(sensor_id: string): void;
-  describe(paired: PairedSensor): SensorStatus;
 }
 
 const quarantine_rows_default = 50;
@@ -34,18 +32,15 @@ export class LocalServer implements Part {
     this.#server.get<{ Querystring: { limit?: string } }>('/quarantine', (request) =>
       actions.quarantine(Number(request.query.limit ?? quarantine_rows_default)),
     );
-    this.#server.post('/sensors', (request) => actions.describe(actions.pair(request.body)));
+    this.#server.post('/sensors', (request) => actions.pair(request.body));
     this.#server.delete<{ Params: { '*': string } }>('/sensors/*', (request) => {
       actions.unpair(request.params['*']);
       return {};
     });
     this.#server.setErrorHandler((error, _request, reply) => {
       const known = error instanceof FootbridgeError;
-      const body: ErrorBody = known
-        ? { error: { code: error.code, message: error.message, hint: error.hint } }
-        : { error: { code: 'internal', message: errorText(error) } };
-      if (known && error.detail !== undefined) body.error.detail = error.detail;
-      return reply.status(known ? 400 : 500).send(body);
+      const told = known ? error : new FootbridgeError('internal', errorText(error));
+      return reply.status(known ? 400 : 500).send(errorBodyOf(told));
     });
   }
 

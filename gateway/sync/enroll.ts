@@ -1,12 +1,12 @@
 /** Exchanges an enrolment token for this gateway's identity at HQ. */
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { type ErrorCode, errorCatalogue, FootbridgeError } from '../../shared/runtime/errors.ts';
+import { errorOfBody } from '../../shared/runtime/error-answer.ts';
+import { FootbridgeError } from '../../shared/runtime/errors.ts';
 import {
   type EnrollRequest,
   enrollAnswerSchema,
   enrollTokenSchema,
 } from '../../shared/wire/enroll.ts';
-import { errorBodySchema } from '../../shared/wire/error-body.ts';
 import { type Credential, hashOfSecret, newSecret, writeCredential } from './credential.ts';
 import type { HqClient } from './hq-client.ts';
 
@@ -41,23 +41,16 @@ export async function enroll(options: {
     version: options.version,
   };
   const answer = await options.client.post({ path: '/v1/enroll', body: JSON.stringify(request) });
-  if (answer.status !== 200) throw refusal(answer.body, answer.status);
+  if (answer.status !== 200) {
+    const strange = `HTTP ${answer.status}: ${answer.body.slice(0, 200)}`;
+    throw errorOfBody(answer.body) ?? new FootbridgeError('hq_answer_invalid', strange);
+  }
   const parsed = enrollAnswerSchema.safeParse(parse(answer.body));
   if (!parsed.success) throw new FootbridgeError('hq_answer_invalid', answer.body.slice(0, 200));
   const credential = { hq_url: options.hq_url, secret, ...parsed.data };
   writeCredential(options.credential_path, credential);
   rmSync(secret_path);
   return credential;
-}
-
-/** HQ's own error where the body carries one; anything else did not come from HQ. */
-function refusal(body: string, status: number): FootbridgeError {
-  const parsed = errorBodySchema.safeParse(parse(body));
-  if (!parsed.success || !(parsed.data.error.code in errorCatalogue)) {
-    return new FootbridgeError('hq_answer_invalid', `HTTP ${status}: ${body.slice(0, 200)}`);
-  }
-  const { code, detail } = parsed.data.error;
-  return new FootbridgeError(code as ErrorCode, detail);
 }
 
 function parse(text: string): unknown {

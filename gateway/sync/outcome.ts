@@ -3,8 +3,8 @@
  *
  * Nothing in here drops data: an answer that is not understood is a retry.
  */
+import { errorOfBody } from '../../shared/runtime/error-answer.ts';
 import { type BatchAnswer, batchAnswerSchema } from '../../shared/wire/batch.ts';
-import { errorBodySchema } from '../../shared/wire/error-body.ts';
 
 export type Outcome =
   /** HQ has committed; forget the rows, quarantine those it refused. */
@@ -26,12 +26,13 @@ export interface HttpAnswer {
 export function outcomeOf(answer: HttpAnswer, sent: { batch_id: string; rows: number }): Outcome {
   const { status } = answer;
   if (status === 200) return settled(answer.body, sent);
-  const error = errorOf(answer.body);
-  const reason = `HTTP ${status} ${error.code}${error.detail === '' ? '' : `: ${error.detail}`}`;
+  const error = errorOfBody(answer.body);
+  const why = error === null ? '' : ` ${error.code}: ${error.detail ?? error.message}`;
+  const reason = `HTTP ${status}${why}`;
   if (status === 401 || status === 403) return { kind: 'refused', reason };
   // Only an answer that names one of our own codes can condemn readings: a proxy's 400 cannot.
-  if ([400, 413, 415, 422].includes(status) && error.known) {
-    return { kind: 'split', code: error.code, detail: error.detail };
+  if ([400, 413, 415, 422].includes(status) && error !== null) {
+    return { kind: 'split', code: error.code, detail: error.detail ?? error.message };
   }
   return { kind: 'retry', after_ms: retryAfter_ms(answer.retry_after), reason };
 }
@@ -49,13 +50,6 @@ function settled(body: string, sent: { batch_id: string; rows: number }): Outcom
 
 function retry(reason: string): Outcome {
   return { kind: 'retry', after_ms: null, reason };
-}
-
-function errorOf(body: string): { code: string; detail: string; known: boolean } {
-  const parsed = errorBodySchema.safeParse(json(body));
-  if (!parsed.success) return { code: '', detail: '', known: false };
-  const { code, message, detail } = parsed.data.error;
-  return { code, detail: detail ?? message, known: true };
 }
 
 function json(text: string): unknown {

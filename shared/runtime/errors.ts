@@ -142,8 +142,8 @@ export const errorCatalogue = {
     status: 422,
   },
   batch_conflict: {
-    message: 'HQ already settled these sequences with another content.',
-    hint: 'A buffer was restored from an old image. Run `footbridge doctor` on the gateway.',
+    message: 'HQ answered a batch of this id before, and it had another content.',
+    hint: 'The gateway gives the readings a new batch; should this repeat, run `footbridge doctor`.',
     status: 422,
   },
   database_unavailable: {
@@ -253,10 +253,13 @@ export const exitCode = {
   config: 78,
 } as const;
 
+/** What a person typed is not allowed here. */
+const usageCodes: ReadonlySet<ErrorCode> = new Set(['usage', 'value_invalid', 'timezone_unknown']);
+
 /** The exit code that fits an error. */
 export function exitCodeOf(error: unknown): number {
   if (!(error instanceof FootbridgeError)) return exitCode.fault;
-  if (error.code === 'usage') return exitCode.usage;
+  if (usageCodes.has(error.code)) return exitCode.usage;
   return error.code === 'config_invalid' || error.code === 'profile_invalid'
     ? exitCode.config
     : exitCode.fault;

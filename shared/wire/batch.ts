@@ -7,28 +7,46 @@
  */
 import { z } from 'zod';
 import type { BufferedReading } from './reading.ts';
-import { count_max, interval_s_max, sensorIdSchema } from './reading.ts';
+import { count_max, interval_s_max, sensorIdSchema, text } from './reading.ts';
 
 const batch_version = 1;
 /** Readings in one batch, so that HQ's transaction stays short. */
 export const batch_rows_max = 5_000;
 /** Compressed body in bytes. */
 export const batch_bytes_max = 1024 * 1024;
-/** Body after gunzip in bytes: a bound on what one request can make HQ hold. */
-export const batch_inflated_bytes_max = 20 * 1024 * 1024;
+/**
+ * Body after gunzip in bytes: 5,000 rows of 13 + 14 + 14 digits and as many sensor names, three times
+ * over. A bound on what one request can make HQ parse.
+ */
+export const batch_inflated_bytes_max = 4 * 1024 * 1024;
 
 const integer = z.number().int();
 const sequence = integer.min(1).max(Number.MAX_SAFE_INTEGER);
 /** 2015-01-01 to 2100-01-01: outside, no device clock is meant seriously. */
 const instant = integer.min(1_420_070_400_000).max(4_102_444_800_000);
-const column = <T extends z.ZodType>(value: T) => z.array(value).max(batch_rows_max);
+/** The length is looked at before the values: a million of them must not be parsed to be refused. */
+const column = <T extends z.ZodType>(value: T) =>
+  z
+    .unknown()
+    .refine((values) => !Array.isArray(values) || values.length <= batch_rows_max, {
+      error: `has more than ${batch_rows_max} values`,
+      abort: true,
+    })
+    .pipe(z.array(value));
+/** What PostgreSQL's `real` holds: 0, or no smaller than a millisecond. */
+const seconds = (max: number) =>
+  z
+    .number()
+    .min(0)
+    .max(max)
+    .refine((value) => value === 0 || value >= 0.001, { error: 'is less than a millisecond' });
 
 const countsSchema = z.strictObject({
   sequence: column(sequence),
   /** Index into `sensors`. */
   sensor: column(integer.min(0)),
   observed_at: column(instant),
-  interval_s: column(z.number().min(0).max(interval_s_max)),
+  interval_s: column(seconds(interval_s_max)),
   in: column(integer.min(0).max(count_max)),
   out: column(integer.min(0).max(count_max)),
   received_at: column(instant),
@@ -41,9 +59,9 @@ const zonesSchema = z.strictObject({
   /** Index into `regions`. */
   region: column(integer.min(0)),
   observed_at: column(instant),
-  interval_s: column(z.number().min(0).max(interval_s_max)),
+  interval_s: column(seconds(interval_s_max)),
   occupancy: column(integer.min(-count_max).max(count_max).nullable()),
-  dwell_s: column(z.number().min(0).max(604_800).nullable()),
+  dwell_s: column(seconds(604_800).nullable()),
   received_at: column(instant),
   flags: column(integer.min(0).max(0x7fff)),
 });
@@ -60,12 +78,15 @@ export const batchSchema = z
     epoch: z.uuid(),
     first_sequence: sequence,
     last_sequence: sequence,
-    sensors: z.array(sensorIdSchema).max(batch_rows_max),
-    regions: z.array(z.string().min(1).max(100)).max(batch_rows_max),
+    sensors: column(sensorIdSchema),
+    regions: column(text(100).min(1)),
     counts: countsSchema,
     zones: zonesSchema,
   })
   .superRefine((batch, context) => {
+    if (batch.first_sequence > batch.last_sequence) {
+      context.addIssue({ code: 'custom', path: ['last_sequence'], message: 'is before the first' });
+    }
     for (const table of ['counts', 'zones'] as const) {
       const columns = Object.entries(batch[table]) as [string, unknown[]][];
       const rows = batch[table].sequence.length;

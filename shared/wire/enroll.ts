@@ -6,6 +6,7 @@
  * the used token is refused.
  */
 import { z } from 'zod';
+import { text } from './reading.ts';
 
 /** `fbt_` and 32 random bytes in base64url: what `footbridge-hq gateway invite` prints, once. */
 export const enrollTokenSchema = z.string().regex(/^fbt_[A-Za-z0-9_-]{43}$/, {
@@ -19,8 +20,8 @@ export const enrollRequestSchema = z.strictObject({
   token: enrollTokenSchema,
   secret_hash: secretHashSchema,
   /** What HQ shows for this gateway; the host's name unless the installer says otherwise. */
-  name: z.string().min(1).max(100),
-  version: z.string().min(1).max(50),
+  name: text(100).min(1),
+  version: text(50).min(1),
 });
 export type EnrollRequest = z.infer<typeof enrollRequestSchema>;
 

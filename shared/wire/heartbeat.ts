@@ -5,7 +5,7 @@
  * are judged by `delivered_at`, never by HQ's clock: a store with a cut line is late, not empty.
  */
 import { z } from 'zod';
-import { sensorIdSchema } from './reading.ts';
+import { sensorIdSchema, text } from './reading.ts';
 
 export const heartbeat_interval_s = 60;
 
@@ -13,8 +13,8 @@ const instant = z.number().int().min(0);
 
 const sensorReport = z.object({
   sensor_id: sensorIdSchema,
-  name: z.string().max(255),
-  profile: z.string().max(100),
+  name: text(255),
+  profile: text(100),
   kind: z.enum(['line', 'zone']),
   /** When the gateway last received a frame of this sensor, ms since the epoch; null: never. */
   last_seen_at: instant.nullable(),
@@ -23,21 +23,22 @@ const sensorReport = z.object({
 });
 
 const sourceReport = z.object({
-  source: z.string().max(100),
+  source: text(100),
   state: z.enum(['starting', 'running', 'failing', 'stopped']),
   /** Code of the last error while not running. */
-  error: z.string().max(100).nullable(),
+  error: text(100).nullable(),
 });
 
 const lossReport = z.object({
-  source: z.string().max(100),
+  source: text(100),
   /** Why frames or readings stand in quarantine, for example `checksum` or `unknown_topic`. */
-  reason: z.string().max(100),
-  count: z.number().int().min(0),
+  reason: text(100),
+  /** Bounded, so that HQ's sums over sources and gateways stay numbers. */
+  count: z.number().int().min(0).max(1_000_000_000_000),
 });
 
 export const heartbeatSchema = z.object({
-  version: z.string().max(50),
+  version: text(50),
   epoch: z.uuid(),
   /** The gateway's wall clock when it sent this, ms since the epoch. */
   sent_at: instant,

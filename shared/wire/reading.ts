@@ -14,6 +14,13 @@ export const sensorIdSchema = z
     error: 'use lower-case letters, digits, "-" and "_", with "/" between a device and its lines',
   });
 
+/** Text that PostgreSQL can hold: no half of a surrogate pair, no NUL. */
+export const text = (length_max: number) =>
+  z
+    .string()
+    .max(length_max)
+    .regex(/^[^\p{Surrogate}\0]*$/u, { error: 'holds characters that no text can hold' });
+
 /**
  * Why a reading is not simply "as the device said". A bit mask, because readings are many.
  * The bits are part of the wire format: add new ones, never reuse one.

@@ -70,7 +70,7 @@ describe('footbridge-hq', () => {
 
   it('says what is wrong, the value seen and what to do, and exits by kind', async () => {
     const cases: [string[], Record<string, string>, number, string][] = [
-      [['org', 'add', '--slug', 'No Slug', '--name', 'x'], {}, 1, '"No Slug"'],
+      [['org', 'add', '--slug', 'No Slug', '--name', 'x'], {}, 2, '"No Slug"'],
       [['store', 'list', '--org', 'nobody'], {}, 1, 'footbridge-hq org list'],
       [['org', 'add'], {}, 2, '--slug'],
       [['serve', '--listen', 'here'], {}, 2, '"here"'],

@@ -1,0 +1,151 @@
+/**
+ * The sensors of a tortured store, and the truth about them: each message is one person or more in
+ * an interval of its own, so that a missing or doubled message shows in its hour.
+ */
+import { once } from 'node:events';
+import { createServer, type Socket } from 'node:net';
+import mqtt, { type MqttClient } from 'mqtt';
+import type { Clock } from '../../shared/runtime/clock.ts';
+
+export interface HourTruth {
+  readings: number;
+  people: number;
+}
+
+const interval_ms = 10_000;
+const hour_ms = 3_600_000;
+/** Messages a sensor has under way; it waits for acknowledgements beyond that. */
+const window = 20;
+const pause_ms = 4;
+
+/** A door counter that sends and sends again until it is acknowledged. */
+export class DeltaSensor {
+  readonly sensor_id: string;
+  readonly hours = new Map<number, HourTruth>();
+  readonly #clock: Clock;
+  readonly #client: MqttClient;
+  readonly #start: number;
+  readonly #stop = new AbortController();
+  #sent = 0;
+  #acknowledged = 0;
+  #running: Promise<void> = Promise.resolve();
+
+  /** @param start first interval, a whole hour, ms since the epoch. */
+  constructor(sensor_id: string, port: number, start: number, clock: Clock) {
+    this.sensor_id = sensor_id;
+    this.#clock = clock;
+    this.#start = start;
+    this.#client = mqtt.connect(`mqtt://127.0.0.1:${port}`, {
+      clientId: sensor_id,
+      clean: false,
+      reconnectPeriod: 50,
+      connectTimeout: 2_000,
+    });
+    this.#client.on('error', () => {});
+  }
+
+  get sent(): number {
+    return this.#sent;
+  }
+
+  begin(): void {
+    this.#running = this.#send();
+  }
+
+  /** Resolves when every message is acknowledged. */
+  async finish(): Promise<void> {
+    this.#stop.abort();
+    await this.#running;
+    while (this.#acknowledged < this.#sent) await this.#clock.sleep(10);
+    await this.#client.endAsync(true);
+  }
+
+  async #send(): Promise<void> {
+    while (!this.#stop.signal.aborted) {
+      await this.#clock.sleep(pause_ms, this.#stop.signal);
+      if (this.#sent - this.#acknowledged >= window) continue;
+      const from = this.#start + this.#sent * interval_ms;
+      const people = 1 + (this.#sent % 3);
+      this.#sent += 1;
+      const hour = Math.floor(from / hour_ms) * hour_ms;
+      const truth = this.hours.get(hour) ?? { readings: 0, people: 0 };
+      this.hours.set(hour, { readings: truth.readings + 1, people: truth.people + people });
+      const message = {
+        id: this.#sent,
+        from: new Date(from).toISOString(),
+        to: new Date(from + interval_ms).toISOString(),
+        in: people,
+        out: 0,
+      };
+      this.#client.publish(
+        `counters/${this.sensor_id}`,
+        JSON.stringify(message),
+        { qos: 1 },
+        (error) => {
+          if (error === undefined || error === null) this.#acknowledged += 1;
+        },
+      );
+    }
+  }
+}
+
+/** A pulse counter with one 16-bit register pair that counts on, whoever is killed. */
+export class PulseCounter {
+  readonly #sockets = new Set<Socket>();
+  readonly #server = createServer((socket) => this.#serve(socket));
+  readonly #stop = new AbortController();
+  /** Near its end, so that it wraps. */
+  #total = 65_400;
+  #walked = 0;
+  #answers = 0;
+
+  async listen(): Promise<number> {
+    this.#server.listen(0, '127.0.0.1');
+    await once(this.#server, 'listening');
+    const address = this.#server.address();
+    return typeof address === 'object' && address !== null ? address.port : 0;
+  }
+
+  /** People who walked since the first answer was stored. */
+  get walked(): number {
+    return this.#walked;
+  }
+
+  async walk(clock: Clock): Promise<void> {
+    while (!this.#stop.signal.aborted) {
+      await clock.sleep(25, this.#stop.signal);
+      // The second question shows that the answer to the first, the baseline, is on disk.
+      if (this.#answers < 2) continue;
+      this.#walked += 1;
+      this.#total = (this.#total + 1) % 65_536;
+    }
+  }
+
+  hold(): void {
+    this.#stop.abort();
+  }
+
+  close(): void {
+    for (const socket of this.#sockets) socket.destroy();
+    this.#server.close();
+  }
+
+  /** Answers every request for two input registers (Modbus Application Protocol 1.1b3, 6.4). */
+  #serve(socket: Socket): void {
+    this.#sockets.add(socket);
+    socket.on('close', () => this.#sockets.delete(socket));
+    socket.on('error', () => {});
+    socket.on('data', (request) => {
+      if (request.length < 12) return;
+      this.#answers += 1;
+      const answer = Buffer.alloc(13);
+      request.copy(answer, 0, 0, 4);
+      answer.writeUInt16BE(7, 4);
+      answer[6] = request[6] ?? 0;
+      answer[7] = 4;
+      answer[8] = 4;
+      answer.writeUInt16BE(this.#total, 9);
+      socket.write(answer);
+    });
+  }
+}
