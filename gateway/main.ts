@@ -36,6 +36,7 @@ export async function startGateway(options: GatewayOptions): Promise<{ stop(): P
 
   const registry = new SensorRegistry(files.sensors, catalogue);
   const { buffer, recovered } = await ReadingBuffer.open({ path: files.buffer, clock, log });
+  if (recovered.set_aside !== null) log.error({ detail: recovered.set_aside }, 'buffer_damaged');
   const report_interval_ms = config.report_interval_s * 1000;
   const pipeline = new Pipeline({ registry, buffer, recovered, report_interval_ms, clock, log });
   const accept = pipeline.accept.bind(pipeline);

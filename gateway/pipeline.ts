@@ -130,7 +130,8 @@ export class Pipeline {
       address: frame.address.slice(0, 1000),
       reason,
       detail: detail.slice(0, 500),
-      bytes: frame.bytes.subarray(0, quarantine_bytes_kept),
+      // A copy: a view would keep the whole message in memory for as long as the disk fails.
+      bytes: frame.bytes.slice(0, quarantine_bytes_kept),
       length: frame.bytes.length,
       received_at: frame.received_at,
     };

@@ -8,13 +8,14 @@ import { type ErrorCode, errorText, FootbridgeError } from '../../shared/runtime
 import type { Log } from '../../shared/runtime/log.ts';
 import type { BufferedReading, Reading } from '../../shared/wire/reading.ts';
 import type { MeterState } from '../meters/meter.ts';
-import type {
-  BufferStats,
-  Entry,
-  Group,
-  PendingBatch,
-  QuarantinedFrame,
-  QuarantineRow,
+import {
+  type BufferStats,
+  type Entry,
+  type Group,
+  type PendingBatch,
+  type QuarantinedFrame,
+  type QuarantineRow,
+  quarantine_bytes_kept,
 } from './entry.ts';
 import type { Recovered, Refusal } from './reading-log.ts';
 import type { Operation, WriterAnswer, WriterData, WriterOperations } from './writer-protocol.ts';
@@ -150,9 +151,12 @@ export class ReadingBuffer {
   }
 
   async #writeGroup(group: readonly Waiting[]): Promise<void> {
-    const written = groupOf(group.map((waiting) => waiting.entry));
-    while (!(await this.#tryCommit(written))) {
-      await this.#clock.sleep(commit_retry_ms);
+    let entries = group.map((waiting) => waiting.entry);
+    for (;;) {
+      const refusal = await this.#tryCommit(groupOf(entries));
+      if (refusal === null) break;
+      if (refusal.code === 'reading_not_storable') entries = await this.#setAside(entries);
+      else await this.#clock.sleep(commit_retry_ms);
       if (this.#closed) return;
     }
     this.#waiting = this.#waiting.slice(group.length);
@@ -162,18 +166,31 @@ export class ReadingBuffer {
     this.#write();
   }
 
-  async #tryCommit(group: Group): Promise<boolean> {
+  /** @returns null, or why the group is not on disk. */
+  async #tryCommit(group: Group): Promise<FootbridgeError | null> {
     try {
       await this.#call('commit', group);
       if (this.#failure !== null) this.#log.info('the buffer can be written again');
       this.#failure = null;
-      return true;
+      return null;
     } catch (error) {
+      if (!(error instanceof FootbridgeError)) throw error;
+      if (error.code === 'reading_not_storable') return error;
       const text = errorText(error);
-      if (this.#failure !== text) this.#log.error({ detail: text }, 'buffer_write_failed');
+      if (this.#failure !== text) this.#log.error({ detail: text }, error.code);
       this.#failure = text;
-      return false;
+      return error;
     }
+  }
+
+  /** What no table takes is not a fault of the disk: it must not hold up what arrives behind it. */
+  async #setAside(entries: readonly Entry[]): Promise<Entry[]> {
+    return Promise.all(
+      entries.map(async (entry) => {
+        const bad = await this.#call('refusal', groupOf([entry]));
+        return bad === null ? entry : quarantineOf(entry, bad, this.#clock.now());
+      }),
+    );
   }
 
   #call<O extends Operation>(
@@ -213,4 +230,20 @@ function groupOf(entries: readonly Entry[]): Group {
   const meters = new Map<string, string>();
   for (const [sensor_id, state] of states) meters.set(sensor_id, JSON.stringify(state));
   return { readings, dedupe_keys, meters, quarantined };
+}
+
+function quarantineOf(entry: Entry, detail: string, received_at: number): Entry {
+  const bytes = new TextEncoder().encode(JSON.stringify(entry.readings));
+  const [reading] = entry.readings;
+  const frame: QuarantinedFrame = {
+    source: 'buffer',
+    address: reading?.sensor_id ?? '',
+    reason: 'reading_not_storable',
+    detail,
+    bytes: bytes.slice(0, quarantine_bytes_kept),
+    length: bytes.length,
+    received_at,
+  };
+  const quarantined = [...entry.quarantined, frame];
+  return { readings: [], dedupe_key: entry.dedupe_key, meter: null, quarantined };
 }

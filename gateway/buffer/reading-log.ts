@@ -3,6 +3,7 @@
  * touches the buffer file. Synchronous; runs in the writer thread.
  */
 import type { Statement } from 'better-sqlite3';
+import { errorText, FootbridgeError } from '../../shared/runtime/errors.ts';
 import type { BufferedReading, Reading } from '../../shared/wire/reading.ts';
 import type {
   BufferStats,
@@ -36,6 +37,8 @@ interface Row {
 /** What the main thread needs at start to go on where the last process stopped. */
 export interface Recovered {
   readonly epoch: string;
+  /** Where a damaged file was put, or null. */
+  readonly set_aside: string | null;
   readonly meters: readonly { readonly sensor_id: string; readonly state: string }[];
   /** Newest messages that were counted, oldest first. */
   readonly keys: readonly { readonly sensor_id: string; readonly dedupe_key: string }[];
@@ -51,12 +54,15 @@ export interface Refusal {
 export class ReadingLog {
   readonly #connection: Connection;
   readonly #epoch: string;
+  readonly #set_aside: string | null;
   readonly #statements: ReturnType<typeof prepareAll>;
   #next_sequence: number;
   #settled_sequence: number;
 
-  constructor(connection: Connection) {
+  /** @param set_aside where a damaged predecessor of the file lies now, or null. */
+  constructor(connection: Connection, set_aside: string | null) {
     this.#connection = connection;
+    this.#set_aside = set_aside;
     this.#statements = prepareAll(connection);
     const life = connection.prepare('SELECT epoch, settled_sequence FROM life').get() as {
       epoch: string;
@@ -82,6 +88,7 @@ export class ReadingLog {
       .all(delivered_rows_kept);
     return {
       epoch: this.#epoch,
+      set_aside: this.#set_aside,
       meters: meters as Recovered['meters'],
       keys: keys as Recovered['keys'],
     };
@@ -100,7 +107,26 @@ export class ReadingLog {
       })();
     } catch (error) {
       this.#next_sequence = first;
+      throw isRefusal(error)
+        ? new FootbridgeError('reading_not_storable', errorText(error), { cause: error })
+        : error;
+    }
+  }
+
+  /** Why the tables do not take the group, or null where they do; writes nothing. */
+  refusal(group: Group): string | null {
+    const first = this.#next_sequence;
+    this.#connection.exec('SAVEPOINT refusal');
+    try {
+      this.commit(group);
+      return null;
+    } catch (error) {
+      if (error instanceof FootbridgeError) return error.detail ?? error.message;
       throw error;
+    } finally {
+      this.#next_sequence = first;
+      this.#connection.exec('ROLLBACK TO refusal');
+      this.#connection.exec('RELEASE refusal');
     }
   }
 
@@ -221,6 +247,13 @@ export class ReadingLog {
   #read(first: number, last: number): BufferedReading[] {
     return (this.#statements.readRange.all(first, last) as Row[]).map(toReading);
   }
+}
+
+/** The values break the table's rules: no disk can help (SQLite result codes 19 and 20). */
+function isRefusal(error: unknown): boolean {
+  const code = (error as { code?: string }).code ?? '';
+  const isValue = error instanceof TypeError || error instanceof RangeError;
+  return isValue || /^SQLITE_(CONSTRAINT|MISMATCH|TOOBIG)/.test(code);
 }
 
 function prepareAll(connection: Connection) {

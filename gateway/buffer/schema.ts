@@ -5,6 +5,7 @@
  * on (sensor, time), 50 rows a commit wrote 4,853 bytes each instead of 279 (measured on ext4), and
  * store hardware lives on SD cards.
  */
+import { existsSync, renameSync } from 'node:fs';
 import Database from 'better-sqlite3';
 import { errorText, FootbridgeError } from '../../shared/runtime/errors.ts';
 
@@ -60,11 +61,30 @@ CREATE TABLE quarantine_totals (
 `;
 
 /**
- * Opens or creates the buffer for the one process that writes it.
+ * Opens or creates the buffer for the one process that writes it. A damaged file is set aside and a
+ * new one, with a new epoch, takes its place: the store must go on counting.
  *
  * @throws FootbridgeError already_running, buffer_newer, buffer_not_durable, buffer_write_failed
  */
-export function openBuffer(path: string, identity: { epoch: string; now: number }): Connection {
+export function openBuffer(
+  path: string,
+  identity: { epoch: string; now: number },
+): { connection: Connection; set_aside: string | null } {
+  try {
+    return { connection: open(path, identity), set_aside: null };
+  } catch (error) {
+    if (!isDamaged(error)) throw explain(error, path);
+    // Never deleted: what it holds and HQ lacks may still be read by a person.
+    const set_aside = `${path}.damaged-${identity.now}`;
+    renameSync(path, set_aside);
+    for (const journal of ['-wal', '-shm']) {
+      if (existsSync(path + journal)) renameSync(path + journal, set_aside + journal);
+    }
+    return { connection: open(path, identity), set_aside };
+  }
+}
+
+function open(path: string, identity: { epoch: string; now: number }): Connection {
   let connection: Connection | undefined;
   try {
     connection = new Database(path, { timeout: 0 });
@@ -75,12 +95,13 @@ export function openBuffer(path: string, identity: { epoch: string; now: number 
     // acknowledgement promises: 100 commits made 8 fsyncs, with FULL 109.
     connection.pragma('synchronous = FULL');
     connection.pragma('journal_size_limit = 67108864');
+    // A damaged page is found by reading it: the log's both ends and every meter are read at start.
     migrate(connection, identity);
     assertDurable(connection);
     return connection;
   } catch (error) {
     connection?.close();
-    throw explain(error, path);
+    throw error;
   }
 }
 
@@ -116,6 +137,10 @@ function assertDurable(connection: Connection): void {
     const seen = `journal_mode ${String(journal)}, synchronous ${String(synchronous)}`;
     throw new FootbridgeError('buffer_not_durable', `${seen}; needed are wal and 2 (FULL)`);
   }
+}
+
+function isDamaged(error: unknown): boolean {
+  return /^SQLITE_(CORRUPT|NOTADB)/.test((error as { code?: string }).code ?? '');
 }
 
 function explain(error: unknown, path: string): unknown {

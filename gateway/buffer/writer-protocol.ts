@@ -7,6 +7,8 @@ import type { Recovered, Refusal } from './reading-log.ts';
 export interface WriterOperations {
   recover(): Recovered;
   commit(group: Group): void;
+  /** Why the tables do not take the group, or null where they do; writes nothing. */
+  refusal(group: Group): string | null;
   nextBatch(
     rows_max: number,
     batch_id: string,

@@ -22,11 +22,15 @@ if (port === null) throw new Error('writer-thread.ts runs as a worker');
 let log: ReadingLog | undefined;
 
 function operations(): WriterOperations {
-  log ??= new ReadingLog(openBuffer(path, { epoch, now }));
+  if (log === undefined) {
+    const { connection, set_aside } = openBuffer(path, { epoch, now });
+    log = new ReadingLog(connection, set_aside);
+  }
   const opened = log;
   return {
     recover: () => opened.recover(),
     commit: (group) => opened.commit(group),
+    refusal: (group) => opened.refusal(group),
     nextBatch: (rows_max, batch_id) => opened.nextBatch(rows_max, batch_id),
     settle: (batch, refusals, at) => opened.settle(batch, refusals, at),
     abandon: (batch_id) => opened.abandon(batch_id),

@@ -58,15 +58,19 @@ export function addEnrollCommand(program: Command, installation: Installation): 
 /** Readings that wait belong to the store where people walked; under another key they would move. */
 async function assertMayEnroll(setting: Setting, force: boolean): Promise<void> {
   if (!existsSync(setting.files.credential)) return;
-  const { store, organization } = readCredential(setting.files.credential);
   if (!force) {
+    const { store, organization } = readCredential(setting.files.credential);
     throw new FootbridgeError('already_enrolled', `store ${store} of ${organization}`);
   }
   const buffered = await bufferedReadings(setting);
   if (buffered > 0) {
-    throw new FootbridgeError('already_enrolled', `${buffered} readings wait for store ${store}`, {
-      hint: 'Let the gateway deliver them first; `footbridge buffer stats` shows how many are left.',
-    });
+    throw new FootbridgeError(
+      'already_enrolled',
+      `${buffered} readings wait for the store it was enrolled in`,
+      {
+        hint: 'Let the gateway deliver them first; `footbridge buffer stats` shows how many are left.',
+      },
+    );
   }
 }
 
@@ -77,7 +81,7 @@ async function bufferedReadings({ files }: Setting): Promise<number> {
     if (!(error instanceof FootbridgeError && error.code === 'not_running')) throw error;
   }
   if (!existsSync(files.buffer)) return 0;
-  const log = new ReadingLog(openBufferForReading(files.buffer));
+  const log = new ReadingLog(openBufferForReading(files.buffer), null);
   try {
     return log.stats().buffered;
   } finally {

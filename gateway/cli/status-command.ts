@@ -101,13 +101,15 @@ function printStatus(status: GatewayStatus): void {
   printTable(['SENSOR', 'PROFILE', 'LAST SEEN'], sensors);
 }
 
-function printBuffer({ buffer, durability, buffer_error }: GatewayStatus): void {
+function printBuffer({ buffer, durability, buffer_error, ignored }: GatewayStatus): void {
   const error = buffer_error === null ? '' : ` (${buffer_error})`;
   printLine(`durability  ${durability}${error}`);
   printLine(
     `buffer      ${buffer.buffered} readings wait for HQ, oldest ${ago(buffer.oldest_unsent_at)}, ` +
       `${(buffer.bytes / 1024 / 1024).toFixed(1)} MiB`,
   );
+  const reasons = Object.entries(ignored).map(([reason, count]) => `${count} ${reason}`);
+  if (reasons.length > 0) printLine(`ignored     ${reasons.join(', ')}`);
   const quarantined = buffer.quarantined.reduce((sum, total) => sum + total.count, 0);
   if (quarantined > 0) {
     printLine(`quarantine  ${quarantined}; see \`footbridge buffer quarantine\``);

@@ -60,6 +60,7 @@ const configSchema = z.strictObject({
   retry_max_s: z.number().min(1).max(3600).default(900),
   sources: z
     .array(sourceSchema)
+    .min(1)
     .default([{ name: 'sensors', kind: 'mqtt-listen', host: '0.0.0.0', port: 1883 }])
     .superRefine((sources, context) => {
       sources.forEach((source, i) => {

@@ -4,6 +4,7 @@
  */
 import { LineCounter, parseDocument } from 'yaml';
 import type { z } from 'zod';
+import { errorText } from '../../shared/runtime/errors.ts';
 
 export interface Problem {
   /** 1-based. */
@@ -28,7 +29,14 @@ export function readYaml<T extends z.ZodType>(text: string, schema: T): Checked<
     }));
     return { ok: false, problems };
   }
-  const result = schema.safeParse(document.toJS() ?? {}, { reportInput: true });
+  let value: unknown;
+  try {
+    value = document.toJS();
+  } catch (error) {
+    // An alias without its anchor is found only now.
+    return { ok: false, problems: [{ line: 1, path: '', message: errorText(error) }] };
+  }
+  const result = schema.safeParse(value ?? {}, { reportInput: true });
   if (result.success) return { ok: true, value: result.data };
 
   const lineOf = (path: readonly PropertyKey[]): number => {

@@ -70,12 +70,14 @@ function quarantine({ buffer }: GatewayStatus): Finding {
 }
 
 function uplink(
-  { uplink: { enrolled, sync, clock_skew_ms }, buffer }: GatewayStatus,
+  { uplink: { enrolled, fault, sync, clock_skew_ms }, buffer }: GatewayStatus,
   now: number,
 ): Finding[] {
   if (enrolled === null || sync === null) {
     const { message, hint } = errorCatalogue.not_enrolled;
-    return [{ check: 'enrolment', result: 'fault', seen: message, todo: hint }];
+    const seen = fault ?? message;
+    const todo = fault === null ? hint : 'Enrol again: `footbridge enroll --force`.';
+    return [{ check: 'enrolment', result: 'fault', seen, todo }];
   }
   const findings = [good('enrolment', `store ${enrolled.store} of ${enrolled.organization}`)];
   if (sync.state === 'refused') {

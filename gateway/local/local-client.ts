@@ -33,7 +33,15 @@ function send(
       });
     });
     sent.on('error', (cause) => {
-      reject(new FootbridgeError('not_running', `${socketPath}: ${cause.message}`, { cause }));
+      const { code } = cause as NodeJS.ErrnoException;
+      const detail = `${socketPath}: ${cause.message}`;
+      // Without the right to the socket nothing is known about the daemon; it may well run.
+      const hint = 'Use an account of the group that owns the socket, or sudo.';
+      const error =
+        code === 'EACCES'
+          ? new FootbridgeError('not_permitted', detail, { cause, hint })
+          : new FootbridgeError('not_running', detail, { cause });
+      reject(error);
     });
     sent.end(body === undefined ? undefined : JSON.stringify(body));
   });

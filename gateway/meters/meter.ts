@@ -10,6 +10,7 @@ import type { Measure, MeasureRecord } from '../profiles/measure.ts';
 import { believe } from './believed-time.ts';
 import { advance, type Counter, type CounterNote } from './cumulative.ts';
 import { type Span, share, splitSpan } from './quarter-hours.ts';
+import { nameStart, noStarts, type TakenStarts } from './reading-start.ts';
 
 export interface MeterState {
   readonly totals: { readonly in: Counter | null; readonly out: Counter | null };
@@ -17,18 +18,15 @@ export interface MeterState {
   readonly since: number | null;
   /** People of the cumulative counters that no reading carries yet. */
   readonly pending: { readonly in: number; readonly out: number; readonly flags: number };
-  /** Newest second in which a reading of this sensor starts, seconds since the epoch. */
-  readonly last_second: number;
-  /** Milliseconds 1 to 999 given to readings that start in a second that may be taken already. */
-  readonly ordinal: number;
+  /** Which starts are taken. */
+  readonly starts: TakenStarts;
 }
 
 export const newMeterState: MeterState = {
   totals: { in: null, out: null },
   since: null,
   pending: { in: 0, out: 0, flags: 0 },
-  last_second: 0,
-  ordinal: 0,
+  starts: noStarts,
 };
 
 export type MeterNote = CounterNote | 'clock_stepped_back' | 'device_time_rejected';
@@ -172,9 +170,9 @@ function zoneStep(
   const { span, rejected } = believe(record, times.received_at, null);
   const value = (target: Measure['target']) =>
     record.measures.find((measure) => measure.target === target)?.value ?? null;
-  const named = nameStart(state, span.to);
+  const named = nameStart(state.starts, span.to);
   return {
-    state: { ...named.state, since: Math.max(state.since ?? 0, span.to) },
+    state: { ...state, starts: named.starts, since: Math.max(state.since ?? 0, span.to) },
     readings: [
       {
         kind: 'zone',
@@ -183,9 +181,11 @@ function zoneStep(
         observed_at: named.observed_at,
         interval_s: 0,
         occupancy: value('occupancy'),
-        dwell_s: value('dwell_s'),
+        dwell_s: rounded(value('dwell_s')),
         received_at: times.received_at,
-        flags: named.flags | (rejected ? readingFlags.device_time_rejected : 0),
+        flags:
+          (named.isLate ? readingFlags.late : 0) |
+          (rejected ? readingFlags.device_time_rejected : 0),
       },
     ],
     notes: rejected ? ['device_time_rejected'] : [],
@@ -206,10 +206,10 @@ function place(
     parts.length > 1
       ? { in: share(draft.in, parts), out: share(draft.out, parts) }
       : { in: [draft.in], out: [draft.out] };
-  let next = state;
+  let { starts } = state;
   const readings = parts.map((part, i): Reading => {
-    const named = nameStart(next, part.from);
-    next = named.state;
+    const named = nameStart(starts, part.from);
+    starts = named.starts;
     return {
       kind: 'count',
       sensor_id,
@@ -218,32 +218,18 @@ function place(
       in: shares.in[i] ?? 0,
       out: shares.out[i] ?? 0,
       received_at,
-      flags: draft.flags | cut | named.flags,
+      flags: draft.flags | cut | (named.isLate ? readingFlags.late : 0),
     };
   });
-  return { state: next, readings };
-}
-
-/**
- * The start under which HQ will know a reading. `(sensor, observed_at)` is a reading's identity, so
- * it must never repeat: a start in a new second is rounded down to it; a start in a second that is
- * not newer than the last gets the next of 999 milliseconds in its own second. The hour stays right
- * and two people in one device second stay two.
- */
-function nameStart(
-  state: MeterState,
-  start: number,
-): { state: MeterState; observed_at: number; flags: number } {
-  const second = Math.floor(start / 1000);
-  if (second > state.last_second) {
-    return { state: { ...state, last_second: second }, observed_at: second * 1000, flags: 0 };
-  }
-  const ordinal = (state.ordinal % 999) + 1;
-  const late = second < state.last_second ? readingFlags.late : 0;
-  return { state: { ...state, ordinal }, observed_at: second * 1000 + ordinal, flags: late };
+  return { state: { ...state, starts }, readings };
 }
 
 function flagOf(note: CounterNote): number {
   if (note === 'wrapped') return readingFlags.wrapped;
   return note === 'reset' || note === 'rebaselined' ? readingFlags.reset : 0;
+}
+
+/** To the millisecond; finer is noise of the device, and smaller than HQ's column holds. */
+function rounded(seconds: number | null): number | null {
+  return seconds === null ? null : Math.round(seconds * 1000) / 1000;
 }

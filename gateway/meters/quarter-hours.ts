@@ -26,17 +26,12 @@ export function splitSpan(span: Span): Span[] {
 }
 
 /**
- * Whole people for each part, in proportion to its length; the sum is kept exactly (largest
- * remainder: the parts that rounding wronged most get the people left over).
+ * Whole people for each part, in proportion to its length; the sum is kept exactly. Rounds what has
+ * passed by the end of each part, so that a few people over a long interval are spread over it.
  */
 export function share(people: number, parts: readonly Span[]): number[] {
-  const length = parts.reduce((sum, part) => sum + part.to - part.from, 0);
-  const exact = parts.map((part) => (people * (part.to - part.from)) / length);
-  const whole = exact.map(Math.floor);
-  const left = people - whole.reduce((sum, n) => sum + n, 0);
-  const order = exact
-    .map((value, i) => ({ i, remainder: value - Math.floor(value) }))
-    .sort((a, b) => b.remainder - a.remainder || a.i - b.i);
-  for (const { i } of order.slice(0, left)) whole[i] = (whole[i] ?? 0) + 1;
-  return whole;
+  const start = parts[0]?.from ?? 0;
+  const length = (parts.at(-1)?.to ?? 0) - start;
+  const passed = parts.map((part) => Math.round((people * (part.to - start)) / length));
+  return passed.map((sum, i) => sum - (passed[i - 1] ?? 0));
 }

@@ -12,7 +12,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { z } from 'zod';
-import { FootbridgeError } from '../../shared/runtime/errors.ts';
+import { errorText, FootbridgeError } from '../../shared/runtime/errors.ts';
 import { problemText, readYaml } from '../config/yaml.ts';
 import { type Catalogue, profileNamed } from '../profiles/catalogue.ts';
 import type { Profile } from '../profiles/profile.ts';
@@ -40,7 +40,19 @@ export class SensorRegistry {
     const checked = readYaml(readFileSync(path, 'utf8'), fileSchema);
     if (!checked.ok)
       throw new FootbridgeError('config_invalid', problemText(path, checked.problems));
-    for (const sensor of checked.value.sensors) this.#add(sensor);
+    for (const sensor of checked.value.sensors) this.#load(sensor);
+  }
+
+  /** A mistake in the file must not look like a passing fault: systemd would start it for ever. */
+  #load(sensor: Sensor): void {
+    try {
+      if (this.#sensors.has(sensor.sensor_id)) {
+        throw new FootbridgeError('sensor_conflict', `${sensor.sensor_id} stands there twice`);
+      }
+      this.#add(sensor);
+    } catch (cause) {
+      throw new FootbridgeError('config_invalid', `${this.#path}: ${errorText(cause)}`, { cause });
+    }
   }
 
   list(): PairedSensor[] {

@@ -1,6 +1,7 @@
 /**
  * Frame bytes to measures, as the profile says. Pure: no clock, no I/O, never throws.
  */
+import { count_max } from '../../shared/wire/reading.ts';
 import { decodeBinary, decodeRegisters, NotThisDevice, WrongLength } from './codecs/binary.ts';
 import { decodeJson } from './codecs/json.ts';
 import type { Decoded, Measure, MeasureRecord } from './measure.ts';
@@ -8,12 +9,14 @@ import type { Codec, Condition, MeasureMapping, Profile } from './profile.ts';
 import { readTime } from './time.ts';
 
 export function decode(profile: Profile, bytes: Uint8Array): Decoded {
-  let value: unknown;
   try {
-    value = runCodec(profile.codec, bytes);
+    return interpret(profile, runCodec(profile.codec, bytes));
   } catch (error) {
     return faultOf(error);
   }
+}
+
+function interpret(profile: Profile, value: unknown): Decoded {
   const { mapping } = profile;
   const reason = mapping.ignore.find((condition) => holds(condition, value));
   if (reason !== undefined) return { outcome: 'ignored', reason: reason.path };
@@ -77,7 +80,7 @@ function frameOf(mapping: Profile['mapping'], value: unknown) {
     : mapping.region;
   return {
     element: '',
-    region_id: String(region ?? 'zone'),
+    region_id: typeof region === 'string' || typeof region === 'number' ? String(region) : 'zone',
     people_per_minute_max: mapping.people_per_minute_max,
   };
 }
@@ -88,7 +91,10 @@ function toMeasure(mapped: MeasureMapping, raw: unknown): Measure | null {
   if (typeof number !== 'number' || !Number.isFinite(number)) return null;
   const value = mapped.unit === 'ms' ? number / 1000 : number;
   const people = mapped.target === 'in' || mapped.target === 'out';
-  if (people && (!Number.isInteger(value) || value < 0)) return null;
+  if (people && (!Number.isSafeInteger(value) || value < 0)) return null;
+  // A total may be of any size; what one interval, one crossing or one zone holds may not.
+  const bounded = mapped.semantics === 'cumulative' || Math.abs(value) <= count_max;
+  if (!bounded) return null;
   if (mapped.target === 'occupancy' && !Number.isInteger(value)) return null;
   if (mapped.target === 'dwell_s' && value < 0) return null;
   const { width } = mapped;
@@ -122,6 +128,8 @@ function dedupeKey(paths: readonly string[], value: unknown): string | null | un
   if (paths.length === 0) return null;
   const parts = paths.map((path) => at(value, path));
   if (parts.every((part) => part === undefined || part === null)) return undefined;
+  // A name is a text or a number; anything nested could be of any depth and size.
+  if (parts.some((part) => typeof part === 'object' && part !== null)) return undefined;
   return parts.map((part) => JSON.stringify(part ?? null)).join('|');
 }
 

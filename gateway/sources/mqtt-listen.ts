@@ -45,6 +45,9 @@ export class MqttListenSource implements Source {
     this.#broker = new Aedes({
       maxClientsIdLength: client_id_length_max,
       authorizePublish: (_client, packet, allow) => {
+        // Closing the connection is all the flow control that MQTT 3.1.1 has: what was not
+        // acknowledged comes again.
+        if (this.#outlet.isFull) return allow(new Error('the disk does not keep up'));
         // `retain` only asks a broker to keep a copy for later subscribers; there are none.
         packet.retain = false;
         const frame = mqttFrame(packet.topic, packet.payload as Uint8Array, false);

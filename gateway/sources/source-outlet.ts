@@ -2,6 +2,9 @@
 import type { Clock } from '../../shared/runtime/clock.ts';
 import type { Accept, Frame, SourceState, SourceStatus } from './source.ts';
 
+/** A few thousand ordinary messages, or 32 of the largest. */
+const waiting_bytes_max = 8 * 1024 * 1024;
+
 export class SourceOutlet {
   readonly #source: string;
   readonly #kind: string;
@@ -11,6 +14,7 @@ export class SourceOutlet {
   #error: string | null = null;
   #frames = 0;
   #last_frame_at: number | null = null;
+  #waiting_bytes = 0;
 
   constructor(kind: string, options: { name: string; accept: Accept; clock: Clock }) {
     this.#source = options.name;
@@ -24,7 +28,16 @@ export class SourceOutlet {
     const received_at = this.#clock.now();
     this.#frames += 1;
     this.#last_frame_at = received_at;
-    return this.#accept({ ...frame, source: this.#source, received_at });
+    this.#waiting_bytes += frame.bytes.length;
+    const accepted = this.#accept({ ...frame, source: this.#source, received_at });
+    return accepted.finally(() => {
+      this.#waiting_bytes -= frame.bytes.length;
+    });
+  }
+
+  /** While the disk fails, frames wait in memory; beyond this no more may come in. */
+  get isFull(): boolean {
+    return this.#waiting_bytes > waiting_bytes_max;
   }
 
   /** Frames handed on since start. */

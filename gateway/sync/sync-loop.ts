@@ -36,6 +36,7 @@ export interface SyncStatus {
 }
 
 const retry_base_ms = 1_000;
+const disk_retry_ms = 1_000;
 /** A refused credential is not cured by hurry. */
 const refused_pause_ms = 60_000;
 
@@ -67,18 +68,29 @@ export class SyncLoop implements Part {
   }
 
   async #run(): Promise<void> {
-    const { buffer, clock, send_interval_ms } = this.#options;
+    const { clock } = this.#options;
     while (!this.#stop.signal.aborted) {
-      const next = await buffer.nextBatch(this.#rows_max);
-      if (next === null) {
-        this.#status = { ...this.#status, state: 'idle', error: null };
-        await clock.sleep(send_interval_ms, this.#stop.signal);
-        continue;
+      let pause_ms: number;
+      try {
+        pause_ms = await this.#deliverNext();
+      } catch (error) {
+        // The batch's id and HQ's answer are kept on disk too; while it is full, nothing is sent.
+        this.#failing('retrying', errorText(error));
+        pause_ms = disk_retry_ms;
       }
-      const outcome = await this.#send(next.batch, next.readings);
-      const pause_ms = await this.#settle(next.batch, next.readings, outcome);
       await clock.sleep(pause_ms, this.#stop.signal);
     }
+  }
+
+  /** @returns the pause before the next batch, ms. */
+  async #deliverNext(): Promise<number> {
+    const next = await this.#options.buffer.nextBatch(this.#rows_max);
+    if (next === null) {
+      this.#status = { ...this.#status, state: 'idle', error: null };
+      return this.#options.send_interval_ms;
+    }
+    const outcome = await this.#send(next.batch, next.readings);
+    return this.#settle(next.batch, next.readings, outcome);
   }
 
   async #send(batch: PendingBatch, readings: readonly BufferedReading[]): Promise<Outcome> {

@@ -29,6 +29,8 @@ export interface UplinkOptions {
 export interface UplinkStatus {
   /** Where the readings go; null before enrolment. */
   readonly enrolled: Omit<Credential, 'secret' | 'credential_id'> | null;
+  /** Why the credential cannot be used, or null. */
+  readonly fault: string | null;
   readonly sync: SyncStatus | null;
   readonly clock_skew_ms: number | null;
 }
@@ -40,6 +42,7 @@ export class Uplink implements Part {
   readonly #options: UplinkOptions;
   #current: { credential: Credential; sync: SyncLoop; heartbeat: HeartbeatLoop } | undefined;
   #read_version = '';
+  #fault: string | null = null;
   #cancelCheck = () => {};
   #stopped = false;
 
@@ -58,11 +61,14 @@ export class Uplink implements Part {
   }
 
   status(): UplinkStatus {
-    if (this.#current === undefined) return { enrolled: null, sync: null, clock_skew_ms: null };
+    if (this.#current === undefined) {
+      return { enrolled: null, fault: this.#fault, sync: null, clock_skew_ms: null };
+    }
     const { credential, sync, heartbeat } = this.#current;
     const { hq_url, gateway_id, organization, store, timezone } = credential;
     return {
       enrolled: { hq_url, gateway_id, organization, store, timezone },
+      fault: null,
       sync: sync.status(),
       clock_skew_ms: heartbeat.skew_ms,
     };
@@ -96,8 +102,11 @@ export class Uplink implements Part {
       sync.start();
       heartbeat.start();
       this.#current = { credential, sync, heartbeat };
+      this.#fault = null;
     } catch (error) {
-      log.error({ detail: errorText(error) }, 'not_enrolled');
+      // A damaged file: said in status and by the doctor, and cured by enrolling again.
+      this.#fault = errorText(error);
+      log.error({ detail: this.#fault }, 'not_enrolled');
     }
   }
 

@@ -1,6 +1,9 @@
 /** How both commands print: data on stdout, everything about the data on stderr. */
 import { errorText, exitCodeOf, FootbridgeError } from './errors.ts';
 
+/** What helps with most errors of the operating system: wrong account, wrong place. */
+const fileHint = 'check that this account may use the path, or name another with --data-dir.';
+
 /** One JSON document. */
 export function printJson(value: unknown): void {
   process.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
@@ -36,6 +39,11 @@ function cell(value: unknown): string {
  */
 export function printError(error: unknown): void {
   process.exitCode = exitCodeOf(error);
+  const { code, syscall } = error as NodeJS.ErrnoException;
+  if (!(error instanceof FootbridgeError) && code !== undefined && syscall !== undefined) {
+    process.stderr.write(`error (${code}): ${errorText(error)}\n  Try: ${fileHint}\n`);
+    return;
+  }
   if (!(error instanceof FootbridgeError)) {
     process.stderr.write(`error: ${error instanceof Error ? error.stack : errorText(error)}\n`);
     return;

@@ -38,6 +38,14 @@ export const errorCatalogue = {
     message: 'The buffer could not be written; sensors are not acknowledged meanwhile.',
     hint: 'Free disk space or replace the disk. Counting resumes by itself; nothing is dropped.',
   },
+  buffer_damaged: {
+    message: 'The buffer file was damaged and has been set aside; counting goes on in a new one.',
+    hint: 'Keep the file named above: what it holds and HQ lacks can be read with `sqlite3`. Check the disk.',
+  },
+  reading_not_storable: {
+    message: 'A reading has a value that no table takes.',
+    hint: 'See `footbridge buffer quarantine`; the profile reads something else than a count.',
+  },
   buffer_newer: {
     message: 'The buffer was written by a newer Footbridge.',
     hint: 'Install that version again, or move the buffer file aside after its readings are delivered.',
@@ -54,6 +62,10 @@ export const errorCatalogue = {
     message: 'The gateway daemon does not answer.',
     hint: 'Start it with `footbridge run` or `systemctl start footbridge`.',
   },
+  not_permitted: {
+    message: 'This account may not speak to the gateway daemon.',
+    hint: 'Use an account of the group that owns the socket, or sudo.',
+  },
   not_enrolled: {
     message: 'This gateway has no credential for HQ.',
     hint: 'Ask HQ for a token (`footbridge-hq gateway invite`) and run `footbridge enroll`.',
@@ -68,7 +80,7 @@ export const errorCatalogue = {
   },
   hq_answer_invalid: {
     message: 'The answer did not come from a Footbridge HQ.',
-    hint: 'Check the address in hq.url; a proxy or a login page may be answering instead.',
+    hint: 'Check the address given with --hq; a proxy or a login page may be answering instead.',
   },
   profile_unknown: {
     message: 'There is no profile of this name.',

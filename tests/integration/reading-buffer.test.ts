@@ -1,3 +1,4 @@
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { Entry } from '../../gateway/buffer/entry.ts';
@@ -33,7 +34,7 @@ function entry(i: number, over: Partial<Entry> = {}): Entry {
       },
     ],
     dedupe_key: `key-${i}`,
-    meter: { sensor_id: 'front-door', state: { ...newMeterState, last_second: i } },
+    meter: { sensor_id: 'front-door', state: { ...newMeterState, since: i } },
     quarantined: [],
     ...over,
   };
@@ -51,7 +52,7 @@ test('what was appended is there after the file is opened again, with meters and
   const { buffer, recovered } = await open(path);
   expect(recovered.epoch).toBe(first.recovered.epoch);
   expect(recovered.keys.map((key) => key.dedupe_key)).toEqual(['key-1', 'key-2', 'key-3']);
-  expect(JSON.parse(recovered.meters[0]?.state ?? '')).toMatchObject({ last_second: 3 });
+  expect(JSON.parse(recovered.meters[0]?.state ?? '')).toMatchObject({ since: 3 });
   expect((await buffer.nextBatch(10))?.readings.map((r) => r.sequence)).toEqual([1, 2, 3]);
 });
 
@@ -90,7 +91,7 @@ test('a sequence is never given out twice, even when the log was emptied', async
   if (sent === null) throw new Error('nothing to send');
   await first.buffer.settle(sent.batch, []);
   await first.buffer.close();
-  const connection = openBuffer(path, { epoch: '', now: 0 });
+  const { connection } = openBuffer(path, { epoch: '', now: 0 });
   connection.exec('DELETE FROM readings');
   connection.close();
 
@@ -117,14 +118,14 @@ test('a second process cannot open the buffer that a gateway uses', async () => 
 
 test('a buffer of a newer program is refused, not guessed at', async () => {
   const path = newPath();
-  const connection = openBuffer(path, { epoch: '', now: 0 });
+  const { connection } = openBuffer(path, { epoch: '', now: 0 });
   connection.pragma('user_version = 99');
   connection.close();
   await expect(open(path)).rejects.toMatchObject({ code: 'buffer_newer' });
 });
 
 test('the file is opened so that a commit survives a power cut', () => {
-  const connection = openBuffer(newPath(), { epoch: '', now: 0 });
+  const { connection } = openBuffer(newPath(), { epoch: '', now: 0 });
   expect(connection.pragma('synchronous', { simple: true })).toBe(2);
   expect(connection.pragma('journal_mode', { simple: true })).toBe('wal');
   connection.close();
@@ -136,4 +137,27 @@ test('entries that arrive together share a commit', async () => {
   await fill(buffer, 1, 400);
   // A commit of its own writes at least two pages of 4 KiB to the journal: 3 MB for 400.
   expect((await buffer.stats()).bytes - before).toBeLessThan(300_000);
+});
+
+test('a reading that no table takes goes to quarantine, and what came with it is stored', async () => {
+  const { buffer } = await open(newPath());
+  const bad = entry(2);
+  const readings = bad.readings.map((reading) => ({ ...reading, in: 1e20 }));
+  await Promise.all(
+    [1, 3].map((i) => buffer.append(entry(i))).concat(buffer.append({ ...bad, readings })),
+  );
+  expect((await buffer.stats()).buffered).toBe(2);
+  expect(await buffer.quarantine(1)).toMatchObject([
+    { reason: 'reading_not_storable', address: 'front-door' },
+  ]);
+  expect(buffer.failure).toBeNull();
+});
+
+test('a damaged file is set aside, never deleted, and a new epoch begins', async () => {
+  const path = newPath();
+  writeFileSync(path, 'this is no database '.repeat(500));
+  const { buffer, recovered } = await open(path);
+  expect(readFileSync(recovered.set_aside ?? '', 'utf8')).toContain('this is no database');
+  await buffer.append(entry(1));
+  expect((await buffer.stats()).buffered).toBe(1);
 });

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { systemClock } from '../../shared/runtime/clock.ts';
 
 const dist = fileURLToPath(new URL('../../', import.meta.url));
-const entry = {
+export const entry = {
   footbridge: `${dist}gateway/cli/footbridge.js`,
   'footbridge-hq': `${dist}cloud-sync/cli/footbridge-hq.js`,
 };
@@ -19,9 +19,19 @@ export interface Finished {
 }
 
 /** Runs a command to its end. */
-export async function command(name: CommandName, ...parameters: string[]): Promise<Finished> {
+export function command(name: CommandName, ...parameters: string[]): Promise<Finished> {
+  return commandIn({}, name, ...parameters);
+}
+
+/** Runs a command to its end, with these variables added to the environment. */
+export async function commandIn(
+  environment: NodeJS.ProcessEnv,
+  name: CommandName,
+  ...parameters: string[]
+): Promise<Finished> {
   const child = spawn(process.execPath, [entry[name], ...parameters], {
     stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, ...environment },
   });
   const output = { stdout: '', stderr: '' };
   child.stdout.on('data', (chunk) => {

@@ -56,8 +56,19 @@ test.each([
   ['a count that is text', { id: 'a', in: 'many', out: 0 }, 'value_invalid'],
   ['a message without the key that tells repeats', { in: 1, out: 0 }, 'value_missing'],
   ['JSON that is no object', '[]', 'value_missing'],
+  ['more people than a stadium holds', { id: 'a', in: 1e20, out: 0 }, 'value_invalid'],
+  [
+    'a key that is a nest',
+    `{"id": ${'['.repeat(20_000)}${']'.repeat(20_000)}, "in": 1, "out": 0}`,
+    'value_missing',
+  ],
 ])('%s is a fault with a reason', (_what, sent, reason) => {
   expect(measured('json-interval', sent instanceof Uint8Array ? sent : text(sent))).toBe(reason);
+});
+
+test('a region that only pretends to be text is no region', () => {
+  const decoded = read('json-zone', text('{"region": {"toString": 1}, "occupancy": 1}'));
+  expect(decoded).toMatchObject({ records: [{ region_id: 'zone' }] });
 });
 
 test('a number sent as text is still a number', () => {

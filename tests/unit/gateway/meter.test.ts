@@ -87,8 +87,8 @@ test('an interval of an hour is cut at quarter hours with its people', () => {
   expect(readings.map((r) => [r.observed_at - noon, r.interval_s, r.in, r.flags])).toEqual([
     [0, 900, 2, readingFlags.split],
     [900_000, 900, 2, readingFlags.split],
-    [1_800_000, 900, 2, readingFlags.split],
-    [2_700_000, 900, 1, readingFlags.split],
+    [1_800_000, 900, 1, readingFlags.split],
+    [2_700_000, 900, 2, readingFlags.split],
   ]);
 });
 
@@ -99,6 +99,13 @@ test('two people in one device second stay two readings in that second', () => {
   ]);
   expect(new Set(readings.map((r) => r.observed_at)).size).toBe(2);
   expect(readings.every((r) => Math.floor(r.observed_at / 1000) === noon / 1000)).toBe(true);
+});
+
+test('2,500 people with one device time, as a clock that stands still gives, have 2,500 names', () => {
+  const steps = Array.from({ length: 2_500 }, (_, i) => ({ record: crossing(noon), at: noon + i }));
+  const starts = run(steps).map((r) => r.observed_at);
+  expect(new Set(starts).size).toBe(2_500);
+  expect(starts.every((start) => start >= noon && start < noon + 900_000)).toBe(true);
 });
 
 test('an interval that arrives after a younger one keeps its time and says that it is late', () => {

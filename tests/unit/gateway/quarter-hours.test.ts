@@ -22,6 +22,13 @@ test('people are shared out in proportion, as whole people', () => {
   expect(share(10, parts)).toEqual([3, 5, 2]);
 });
 
+test('a few people over a day are spread over it, not pushed to its front', () => {
+  const day = splitSpan({ from: at('00:00:00'), to: at('00:00:00') + 86_400_000 });
+  const shares = share(8, day);
+  const busy = shares.flatMap((n, i) => (n > 0 ? [i] : []));
+  expect(busy).toEqual([6, 18, 30, 42, 54, 66, 78, 90].map((i) => i - 1));
+});
+
 test('whatever the interval and the people, the sum is kept and no part lies in two quarter hours', () => {
   const spans = fc.tuple(fc.integer({ min: 0, max: 2e12 }), fc.integer({ min: 1, max: 864e5 }));
   fc.assert(

@@ -1,0 +1,64 @@
+/**
+ * `npm run torture -- [NAME] --runs N --seed S [--json]`: long runs against a law, replayable by
+ * their seed. Exits 1 when the law is broken.
+ */
+import { Command } from 'commander';
+import { systemClock } from '../../shared/runtime/clock.ts';
+import { printError, printLine } from '../../shared/runtime/command-output.ts';
+import { exitCode } from '../../shared/runtime/errors.ts';
+
+/** A run under torture; `isHeld` says whether the law held. */
+export interface Tortured {
+  readonly lines: readonly string[];
+  readonly document: Readonly<Record<string, unknown>>;
+  readonly isHeld: boolean;
+}
+type Torture = (runs: number, seed: number, tell: (text: string) => void) => Promise<Tortured>;
+
+const tortures: Record<string, () => Promise<Torture>> = {
+  path: async () => {
+    const { tortureThePath } = await import('./path.ts');
+    return async (runs, seed, tell) => {
+      const result = await tortureThePath(runs, seed, tell);
+      const { kills, power_cuts, rows, lost, doubled } = result;
+      return {
+        document: { ...result },
+        isHeld: lost === 0 && doubled === 0,
+        lines: [
+          `${kills} kills, ${power_cuts} power cuts, ${rows} messages: ${lost} lost, ${doubled} doubled`,
+        ],
+      };
+    };
+  },
+};
+
+const program = new Command('torture')
+  .description('Breaks things at random moments and checks that the law holds.')
+  .argument('[name]', Object.keys(tortures).join(', '), 'path')
+  .option('--runs <number>', 'how often', '50')
+  .option('--seed <number>', 'the same seed does the same harm')
+  .option('--json', 'print one JSON document as the last line')
+  .addHelpText('after', '\nExample:\n  npm run torture -- --runs 1000 --seed 7 --json')
+  .parse();
+const options = program.opts<{ runs: string; seed?: string; json?: boolean }>();
+const [name = 'path'] = program.args;
+const load = tortures[name];
+if (load === undefined) {
+  process.stderr.write(`no torture "${name}"; there are: ${Object.keys(tortures).join(', ')}\n`);
+  process.exitCode = exitCode.usage;
+} else {
+  try {
+    const seed = Number(options.seed ?? Math.floor(systemClock.random() * 1e6));
+    process.stderr.write(`seed ${seed}\n`);
+    const torture = await load();
+    const { lines, document, isHeld } = await torture(Number(options.runs), seed, (text) => {
+      process.stderr.write(`${text}\n`);
+    });
+    for (const line of lines) printLine(line);
+    if (options.json === true) printLine(JSON.stringify(document));
+    process.exitCode = isHeld ? exitCode.good : exitCode.fault;
+  } catch (error) {
+    printError(error);
+  }
+}
+process.exit();

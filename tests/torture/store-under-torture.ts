@@ -1,0 +1,193 @@
+/** HQ and one store as separate processes that can be killed, cut off and robbed of their power. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { request } from 'node:http';
+import { join } from 'node:path';
+import { type CuttableLink, openCuttableLink } from '../../demo/cuttable-link.ts';
+import type { GatewayStatus } from '../../gateway/status.ts';
+import { systemClock } from '../../shared/runtime/clock.ts';
+import { commandIn, end, entry, freePort, jsonOf, listening } from '../support/process.ts';
+import { ForgetfulDisk } from './disk.ts';
+
+const clock = systemClock;
+/** Polls of the pulse counter and intervals of everything are short, so that faults hit work. */
+const settings = {
+  log_level: 'error',
+  report_interval_s: 1,
+  heartbeat_interval_s: 1,
+  send_interval_s: 0.1,
+  retry_max_s: 1,
+};
+
+export interface HqHour {
+  readonly sensor_id: string;
+  readonly start_time: string;
+  readonly total_in: number;
+  readonly readings: number;
+}
+
+export class StoreUnderTorture {
+  readonly disk: ForgetfulDisk;
+  readonly #hq_data: string;
+  readonly #config: string;
+  #hq_port = 0;
+  #link: CuttableLink | undefined;
+  #hq: ChildProcess | undefined;
+  #gateway: ChildProcess | undefined;
+  mqtt_port = 0;
+
+  constructor(folder: string, random: () => number) {
+    this.disk = new ForgetfulDisk(folder, random);
+    this.#hq_data = join(folder, 'hq');
+    this.#config = join(folder, 'footbridge.yaml');
+  }
+
+  /** @param sensors ids of the MQTT sensors; the pulse counter listens on `modbus_port`. */
+  async open(sensors: readonly string[], modbus_port: number): Promise<void> {
+    this.mqtt_port = await freePort();
+    this.#hq_port = await freePort();
+    const sources = [
+      { name: 'sensors', kind: 'mqtt-listen', host: '127.0.0.1', port: this.mqtt_port },
+      { name: 'beams', kind: 'modbus-tcp', host: '127.0.0.1', port: modbus_port },
+    ];
+    writeFileSync(
+      this.#config,
+      JSON.stringify({ data_dir: this.disk.folder, ...settings, sources }),
+    );
+    await this.startHq();
+    this.#link = await openCuttableLink(this.#hq_port);
+    const of = ['--org', 'acme', '--store', 'lab'];
+    await this.#onHq('org', 'add', '--slug', 'acme', '--name', 'Acme');
+    await this.#onHq(
+      'store',
+      'add',
+      '--org',
+      'acme',
+      '--code',
+      'lab',
+      '--name',
+      'Lab',
+      '--timezone',
+      'UTC',
+    );
+    await this.#onHq(
+      'user',
+      'add',
+      '--org',
+      'acme',
+      '--email',
+      'a@acme.example',
+      '--role',
+      'tenant_admin',
+    );
+    const { token } = await this.#onHq<{ token: string }>('gateway', 'invite', ...of);
+    await this.#inStore('enroll', '--hq', `http://127.0.0.1:${this.#link.port}`, '--token', token);
+    const mqtt = ['--profile', 'json-interval', '--topic'];
+    for (const id of sensors) await this.#inStore('sensor', 'pair', id, ...mqtt, `counters/${id}`);
+    const pulse = ['--source', 'beams', '--profile', 'modbus-counter-16', '--unit', '1'];
+    await this.#inStore('sensor', 'pair', 'pulse', ...pulse);
+    await this.startGateway();
+  }
+
+  async startHq(): Promise<void> {
+    const where = ['--data-dir', this.#hq_data, '--listen', `127.0.0.1:${this.#hq_port}`];
+    this.#hq = this.#spawn('footbridge-hq', ['serve', ...where], {});
+    await listening(this.#hq_port, 60_000);
+  }
+
+  async killHq(): Promise<void> {
+    if (this.#hq !== undefined) await end(this.#hq, 'SIGKILL');
+  }
+
+  /** The first line of postmaster.pid is the server's process (PostgreSQL, "Server Files"). */
+  killDatabase(): void {
+    const file = join(this.#hq_data, 'postgres', 'postmaster.pid');
+    if (existsSync(file))
+      process.kill(Number(readFileSync(file, 'utf8').split('\n')[0]), 'SIGKILL');
+  }
+
+  async startGateway(): Promise<void> {
+    const parameters = ['--config', this.#config, 'run'];
+    this.#gateway = this.#spawn('footbridge', parameters, this.disk.environment);
+    await listening(this.mqtt_port, 60_000);
+  }
+
+  async killGateway(): Promise<void> {
+    if (this.#gateway !== undefined) await end(this.#gateway, 'SIGKILL');
+  }
+
+  cutLink(): void {
+    this.#link?.cut();
+  }
+
+  mendLink(): void {
+    this.#link?.mend();
+  }
+
+  status(): Promise<GatewayStatus | null> {
+    const socketPath = join(this.disk.folder, 'footbridge.sock');
+    return new Promise((resolve) => {
+      const asked = request({ socketPath, path: '/status' }, (answer) => {
+        let body = '';
+        answer.on('data', (chunk) => {
+          body += chunk;
+        });
+        answer.on('end', () => resolve(answer.statusCode === 200 ? JSON.parse(body) : null));
+        answer.on('error', () => resolve(null));
+      });
+      asked.on('error', () => resolve(null));
+      asked.end();
+    });
+  }
+
+  async hours(): Promise<HqHour[]> {
+    const asked = ['report', 'hours', '--org', 'acme', '--store', 'lab', '--as', 'a@acme.example'];
+    return (await this.#onHq<{ hours: HqHour[] }>(...asked)).hours;
+  }
+
+  async close(): Promise<void> {
+    if (this.#gateway !== undefined) await end(this.#gateway);
+    await this.#link?.close();
+    if (this.#hq !== undefined) await end(this.#hq);
+    this.disk.close();
+  }
+
+  /** HQ that ended by itself, because its database was killed under it, is started again. */
+  async reviveHq(): Promise<void> {
+    if (this.#hq?.exitCode === null && this.#hq.signalCode === null) {
+      await Promise.race([once(this.#hq, 'exit'), clock.sleep(5_000)]);
+    }
+    await this.killHq();
+    await this.startHq();
+  }
+
+  #spawn(
+    name: keyof typeof entry,
+    parameters: string[],
+    environment: NodeJS.ProcessEnv,
+  ): ChildProcess {
+    const log = process.env['FOOTBRIDGE_TEST_LOG'] === undefined ? 'ignore' : 'inherit';
+    return spawn(process.execPath, [entry[name], ...parameters], {
+      stdio: ['ignore', 'ignore', log],
+      env: { ...process.env, FOOTBRIDGE_LOG_LEVEL: 'error', ...environment },
+    });
+  }
+
+  #onHq<T>(...parameters: string[]): Promise<T> {
+    return jsonOf<T>('footbridge-hq', ...parameters, '--data-dir', this.#hq_data);
+  }
+
+  async #inStore(...parameters: string[]): Promise<void> {
+    // On the same disk: what a command writes must survive a power cut as well.
+    const { environment } = this.disk;
+    const done = await commandIn(
+      environment,
+      'footbridge',
+      '--config',
+      this.#config,
+      ...parameters,
+    );
+    if (done.code !== 0) throw new Error(`footbridge ${parameters.join(' ')}: ${done.stderr}`);
+  }
+}
