@@ -35,6 +35,7 @@ struct range {
 struct file {
   char name[NAME];
   int users;
+  ino_t inode;
   struct range *dirty;
   size_t dirty_count;
 };
@@ -74,28 +75,43 @@ static void twin_path(const char *name, char *path, size_t size) {
   snprintf(path, size, "%s/.durable/%s", disk, name);
 }
 
+/* libuv closes by system call, unseen from here; so a descriptor may be another file's by now. */
+static struct file *file_of(int fd) {
+  struct file *file = fd >= 0 && fd < FDS ? by_fd[fd] : 0;
+  struct stat now;
+  if (!file || (fstat(fd, &now) == 0 && now.st_ino == file->inode)) return file;
+  by_fd[fd] = 0;
+  return 0;
+}
+
 static void track(int fd, const char *path) {
   const char *name = fd >= 0 && fd < FDS ? name_of(path) : 0;
-  if (!name) return;
+  if (fd >= 0 && fd < FDS) by_fd[fd] = 0;
+  struct stat now;
+  if (!name || fstat(fd, &now) != 0) return;
   pthread_mutex_lock(&lock);
   struct file *found = 0;
   for (int i = 0; i < 64 && !found; i++)
-    if (files[i].users > 0 && strcmp(files[i].name, name) == 0) found = &files[i];
+    if (files[i].users > 0 && files[i].inode == now.st_ino) found = &files[i];
   for (int i = 0; i < 64 && !found; i++) {
     if (files[i].users > 0) continue;
     found = &files[i];
-    strcpy(found->name, name);
+    found->inode = now.st_ino;
     found->dirty_count = 0;
     if (!found->dirty) found->dirty = malloc(sizeof(struct range) * RANGES);
+    /* What a killed process left in the page cache is on its way to the disk too: the next sync of
+     * the file takes it along, whoever asks. */
+    if (now.st_size > 0) found->dirty[found->dirty_count++] = (struct range){0, (size_t)now.st_size};
   }
   if (!found) abort();
+  strcpy(found->name, name);
   found->users++;
   by_fd[fd] = found;
   pthread_mutex_unlock(&lock);
 }
 
 static void dirty(int fd, off_t at, ssize_t length) {
-  struct file *file = fd >= 0 && fd < FDS ? by_fd[fd] : 0;
+  struct file *file = file_of(fd);
   if (!file || length <= 0) return;
   pthread_mutex_lock(&lock);
   if (file->dirty_count == RANGES) abort();
@@ -105,17 +121,20 @@ static void dirty(int fd, off_t at, ssize_t length) {
 
 /* Brings the twin up to what the file holds now. */
 static void make_durable(int fd) {
-  struct file *file = fd >= 0 && fd < FDS ? by_fd[fd] : 0;
+  struct file *file = file_of(fd);
   if (!file) return;
-  char path[4096];
+  char path[4096], self[64];
   pthread_mutex_lock(&lock);
   twin_path(file->name, path, sizeof path);
   int twin = open(path, O_RDWR | O_CREAT, 0644);
+  /* The file may be open for writing only. */
+  snprintf(self, sizeof self, "/proc/self/fd/%d", fd);
+  int readable = open(self, O_RDONLY);
   struct stat now;
-  if (twin < 0 || fstat(fd, &now) != 0) abort();
+  if (twin < 0 || readable < 0 || fstat(fd, &now) != 0) abort();
   for (size_t i = 0; i < file->dirty_count; i++) {
     char *bytes = malloc(file->dirty[i].length);
-    ssize_t got = pread(fd, bytes, file->dirty[i].length, file->dirty[i].at);
+    ssize_t got = pread(readable, bytes, file->dirty[i].length, file->dirty[i].at);
     REAL(pwrite);
     if (got > 0 && real(twin, bytes, (size_t)got, file->dirty[i].at) != got) abort();
     free(bytes);
@@ -123,12 +142,13 @@ static void make_durable(int fd) {
   REAL(ftruncate);
   if (real(twin, now.st_size) != 0) abort();
   file->dirty_count = 0;
+  close(readable);
   close(twin);
   pthread_mutex_unlock(&lock);
 }
 
 static int fails(int fd, char fault, int error) {
-  if (!mood || *mood != fault || fd < 0 || fd >= FDS || !by_fd[fd]) return 0;
+  if (!mood || *mood != fault || !file_of(fd)) return 0;
   errno = error;
   return 1;
 }
@@ -161,7 +181,7 @@ PWRITE(pwrite64, off64_t)
 ssize_t write(int fd, const void *bytes, size_t length) {
   REAL(write);
   if (fails(fd, 's', ENOSPC)) return -1;
-  off_t at = fd >= 0 && fd < FDS && by_fd[fd] ? lseek(fd, 0, SEEK_CUR) : 0;
+  off_t at = file_of(fd) ? lseek(fd, 0, SEEK_CUR) : 0;
   ssize_t written = real(fd, bytes, length);
   dirty(fd, at, written);
   return written;
@@ -205,6 +225,8 @@ int rename(const char *from, const char *to) {
   REAL(rename);
   int done = real(from, to);
   const char *old = name_of(from), *fresh = name_of(to);
+  for (int i = 0; done == 0 && old && fresh && i < 64; i++)
+    if (files[i].users > 0 && strcmp(files[i].name, old) == 0) strcpy(files[i].name, fresh);
   if (done == 0 && old && fresh) {
     char twin_old[4096], twin_new[4096];
     twin_path(old, twin_old, sizeof twin_old);
