@@ -51,6 +51,8 @@ export async function updateLatest(
      select $1, $2, sensor_id, to_timestamp(observed_ms / 1000), in_count, out_count
      from unnest($3::text[], $4::float8[], $5::int[], $6::int[])
        as s (sensor_id, observed_ms, in_count, out_count)
+     -- A reading of a clock that runs months ahead must not stand as the latest until then.
+     where to_timestamp(observed_ms / 1000) < now() + interval '1 day'
      order by sensor_id
      on conflict (organization_id, store_id, sensor_id) do update set
        "timestamp" = excluded."timestamp", in_count = excluded.in_count,

@@ -81,6 +81,23 @@ describeOnEngines('ingest', (engine) => {
     expect(latest).toEqual({ last_in_count: 7 });
   });
 
+  it('does not take a reading of months ahead for the latest', async () => {
+    const ahead = Date.now() + 40 * 24 * 3_600_000;
+    await gateway.send(batch(gateway, [count(50, { in: 3, observed_at: ahead })]));
+    await gateway.send(batch(gateway, [count(51, { in: 7 })]));
+    const [latest] = await hq.asOwner(
+      'select last_in_count from latest_sensor_data where store_id = $1',
+      [store.store_id],
+    );
+    expect(latest).toEqual({ last_in_count: 7 });
+  });
+
+  it('refuses what the database cannot hold as a fault of the batch, so that it can be split', async () => {
+    const sent = { ...batch(gateway, [zone(1)]), regions: ['a\ud800'] };
+    const { status, body } = await gateway.send(sent);
+    expect([status, codeOf(body)]).toEqual([422, 'batch_invalid']);
+  });
+
   it('takes plain JSON as well as gzip', async () => {
     const body = JSON.stringify(batch(gateway, [count(1)]));
     const answer = await gateway.send(body, { 'content-encoding': 'identity' });
