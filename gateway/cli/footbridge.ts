@@ -10,6 +10,7 @@ import { addEnrollCommand } from './enroll-command.ts';
 import { addRunCommands } from './run-command.ts';
 import { addSensorCommands } from './sensor-command.ts';
 import type { Installation } from './setting.ts';
+import { addSourceCommands } from './source-command.ts';
 import { addStatusCommands } from './status-command.ts';
 
 // Compiled, this file lies in dist/gateway/cli.
@@ -34,6 +35,7 @@ const { NOTIFY_SOCKET, WATCHDOG_USEC } = process.env;
 addRunCommands(program, installation, { NOTIFY_SOCKET, WATCHDOG_USEC });
 addEnrollCommand(program, installation);
 addSensorCommands(program, installation);
+addSourceCommands(program, installation);
 addStatusCommands(program, installation);
 addDoctorCommand(program, installation);
 

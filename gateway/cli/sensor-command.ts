@@ -1,4 +1,5 @@
 /** `footbridge sensor pair|list|unpair`. Goes through the daemon where one runs. */
+import { randomBytes } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import type { Command } from 'commander';
 import { printJson, printLine, printTable } from '../../shared/runtime/command-output.ts';
@@ -6,6 +7,7 @@ import { FootbridgeError } from '../../shared/runtime/errors.ts';
 import { askDaemon } from '../local/local-client.ts';
 import { Pairing } from '../pairing/pairing.ts';
 import { SensorRegistry } from '../pairing/sensor-registry.ts';
+import { secretHash } from '../sources/access.ts';
 import { type GatewayStatus, type SensorStatus, sensorStatus } from '../status.ts';
 import { ago } from './ago.ts';
 import { type Installation, type Setting, settingOf } from './setting.ts';
@@ -14,6 +16,8 @@ interface PairOptions {
   source: string;
   profile: string;
   topic?: string;
+  path?: string;
+  login?: boolean;
   unit?: string;
   register?: string;
   name?: string;
@@ -38,6 +42,11 @@ function addPair(sensor: Command, installation: Installation): void {
     )
     .requiredOption('--profile <name>', 'how to read it; see `footbridge profile list`')
     .option('--topic <topic>', 'MQTT: the topic the device publishes to')
+    .option(
+      '--path <path>',
+      'HTTP: the path it posts to, or device/ID where the source reads an id',
+    )
+    .option('--login', 'give the device a name and a password of its own, shown once')
     .option('--unit <number>', 'serial and Modbus: the device’s number on the line')
     .option('--register <number>', 'Modbus: first register, zero-based, where not the profile’s')
     .option('--name <text>', 'what people call it (default: the id)')
@@ -47,17 +56,21 @@ function addPair(sensor: Command, installation: Installation): void {
       `
 Examples:
   footbridge sensor pair front-door --profile json-interval --topic counters/front-door
+  footbridge sensor pair west-door --source push --profile json-total --path /west --login
   footbridge sensor pair back-door --source beams --profile modbus-counter-16 --unit 5 --register 0
   footbridge sensor pair side-door --source counter-line --profile hpc168 --unit 1`,
     )
     .action(async (sensor_id: string, options: PairOptions, command: Command) => {
-      const { source, profile, topic, name = sensor_id } = options;
+      const { source, profile, topic, path, name = sensor_id } = options;
+      const password = options.login === true ? randomBytes(16).toString('base64url') : undefined;
       const wanted = {
         sensor_id,
         name,
         profile,
         source,
         ...(topic === undefined ? {} : { topic }),
+        ...(path === undefined ? {} : { path }),
+        ...(password === undefined ? {} : { secret_sha256: secretHash(password) }),
         ...wholeNumber('unit', options.unit),
         ...wholeNumber('register', options.register),
       };
@@ -66,11 +79,15 @@ Examples:
         (socket) => askDaemon<SensorStatus>(socket, 'POST', '/sensors', wanted),
         (pairing) => sensorStatus(pairing.pair(wanted), null),
       );
-      if (options.json === true) printJson(paired);
-      else
-        printLine(
-          `paired ${paired.sensor_id}: ${paired.source} ${paired.address}, ${paired.profile}`,
-        );
+      const login = password === undefined ? undefined : { username: sensor_id, password };
+      if (options.json === true) return printJson({ ...paired, ...(login && { login }) });
+      printLine(
+        `paired ${paired.sensor_id}: ${paired.source} ${paired.address}, ${paired.profile}`,
+      );
+      if (login !== undefined) {
+        printLine(`login: name ${login.username}, password ${login.password}`);
+        printLine('It is shown this once; enter it in the device now.');
+      }
     });
 }
 

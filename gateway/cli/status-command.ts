@@ -1,4 +1,4 @@
-/** `footbridge status`, `footbridge source list`, `footbridge buffer …`, `footbridge profile list`. */
+/** `footbridge status`, `footbridge buffer …`, `footbridge profile list`. */
 import type { Command } from 'commander';
 import { printJson, printLine, printTable } from '../../shared/runtime/command-output.ts';
 import type { QuarantineRow } from '../buffer/entry.ts';
@@ -6,6 +6,7 @@ import { askDaemon } from '../local/local-client.ts';
 import type { GatewayStatus } from '../status.ts';
 import { ago } from './ago.ts';
 import { type Installation, settingOf } from './setting.ts';
+import { printSources } from './source-command.ts';
 
 interface JsonOption {
   json?: boolean;
@@ -24,19 +25,6 @@ export function addStatusCommands(program: Command, installation: Installation):
       const seen = await status(command);
       if (options.json === true) printJson(seen);
       else printStatus(seen);
-    });
-
-  program
-    .command('source')
-    .description('look at the connections to sensors')
-    .command('list')
-    .description('list the sources and their state')
-    .option('--json', 'print one JSON document')
-    .addHelpText('after', '\nExample:\n  footbridge source list')
-    .action(async (options: JsonOption, command: Command) => {
-      const { sources } = await status(command);
-      if (options.json === true) printJson({ sources });
-      else printSources(sources);
     });
 
   const buffer = program.command('buffer').description('look into the buffer');
@@ -114,20 +102,6 @@ function printBuffer({ buffer, durability, buffer_error, ignored }: GatewayStatu
   if (quarantined > 0) {
     printLine(`quarantine  ${quarantined}; see \`footbridge buffer quarantine\``);
   }
-}
-
-function printSources(sources: GatewayStatus['sources']): void {
-  printTable(
-    ['SOURCE', 'KIND', 'STATE', 'FRAMES', 'LAST FRAME', 'ERROR'],
-    sources.map((source) => [
-      source.source,
-      source.kind,
-      source.state,
-      String(source.frames),
-      ago(source.last_frame_at),
-      source.error ?? '',
-    ]),
-  );
 }
 
 function printQuarantine(

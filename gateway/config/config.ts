@@ -6,28 +6,86 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { FootbridgeError } from '../../shared/runtime/errors.ts';
+import { filterFault } from '../sources/topic-filter.ts';
 import { problemText, readYaml } from './yaml.ts';
 
 const name = z.string().regex(/^[a-z0-9][a-z0-9-]*$/, { error: 'use lower-case words with "-"' });
 const host = z.string().min(1);
 const port = z.number().int().min(0).max(65_535);
 
+const topicFilter = z
+  .string()
+  .min(1)
+  .superRefine((filter, context) => {
+    const fault = filterFault(filter);
+    if (fault !== null) context.addIssue({ code: 'custom', message: fault });
+  });
+
+/** Files, so that neither keys nor passwords stand in a configuration that is copied around. */
+const file = z.string().min(1);
+
+const tlsOfListener = z.strictObject({
+  cert_file: file,
+  key_file: file,
+  /** With it every device needs a certificate of this authority; its common name is its login. */
+  client_ca_file: file.optional(),
+});
+
 const mqttListen = z.strictObject({
   name,
   kind: z.literal('mqtt-listen'),
   host: host.default('0.0.0.0'),
   port: port.default(1883),
+  tls: tlsOfListener.optional(),
+  /** Whether sensors without a login may publish; those with one are always asked for it. */
+  allow_anonymous: z.boolean().default(true),
+  /** Logins that several sensors share; a sensor's own is made by `sensor pair --login`. */
+  users: z
+    .array(
+      z.strictObject({
+        username: z.string().min(1).max(256),
+        password_file: file,
+        topics: z.array(topicFilter).min(1).default(['#']),
+      }),
+    )
+    .default([]),
+});
+
+const httpListen = z.strictObject({
+  name,
+  kind: z.literal('http-listen'),
+  host: host.default('0.0.0.0'),
+  port: port.default(8088),
+  tls: tlsOfListener.optional(),
+  allow_anonymous: z.boolean().default(true),
+  /** Where devices that share one path name themselves. */
+  device_id: z
+    .string()
+    .regex(/^(query|header):[\w.-]+$/, { error: 'use query:NAME or header:NAME' })
+    .optional(),
 });
 
 const mqttConnect = z.strictObject({
   name,
   kind: z.literal('mqtt-connect'),
   url: z.string().regex(/^(mqtts?|wss?):\/\/\S+$/, { error: 'use mqtt://host:port or mqtts://…' }),
-  topics: z.array(z.string().min(1)).min(1).default(['#']),
+  topics: z.array(topicFilter).min(1).default(['#']),
   client_id: z.string().min(1).max(256).optional(),
   username: z.string().optional(),
-  /** A file, so that the password stands in no configuration that is copied around. */
-  password_file: z.string().optional(),
+  password_file: file.optional(),
+  tls: z
+    .strictObject({
+      /** Authority of the broker's certificate, where it is not a public one. */
+      ca_file: file.optional(),
+      cert_file: file.optional(),
+      key_file: file.optional(),
+    })
+    .optional(),
+  /** Where the gateway says, retained, `online` and, as its last will, `offline`. */
+  status_topic: z
+    .string()
+    .regex(/^[^+#$][^+#]*$/, { error: 'use one topic, without + and #' })
+    .optional(),
 });
 
 const modbusTcp = z.strictObject({
@@ -43,7 +101,13 @@ const serial = z.strictObject({
   path: z.string().startsWith('/', { error: 'use the stable path below /dev/serial/by-id' }),
 });
 
-const sourceSchema = z.discriminatedUnion('kind', [mqttListen, mqttConnect, modbusTcp, serial]);
+const sourceSchema = z.discriminatedUnion('kind', [
+  mqttListen,
+  mqttConnect,
+  httpListen,
+  modbusTcp,
+  serial,
+]);
 export type SourceConfig = z.infer<typeof sourceSchema>;
 
 const configSchema = z.strictObject({
@@ -61,7 +125,7 @@ const configSchema = z.strictObject({
   sources: z
     .array(sourceSchema)
     .min(1)
-    .default([{ name: 'sensors', kind: 'mqtt-listen', host: '0.0.0.0', port: 1883 }])
+    .default([mqttListen.parse({ name: 'sensors', kind: 'mqtt-listen' })])
     .superRefine((sources, context) => {
       sources.forEach((source, i) => {
         const twin = sources.findIndex((other) => other.name === source.name);

@@ -1,10 +1,13 @@
 /** Pairs sensors with the sources that hear them, and tells polled sources what to ask. */
 import { FootbridgeError } from '../../shared/runtime/errors.ts';
 import type { SourceConfig } from '../config/config.ts';
+import { HttpListenSource } from '../sources/http-listen.ts';
 import { ModbusSource } from '../sources/modbus.ts';
+import { MqttListenSource } from '../sources/mqtt-listen.ts';
 import type { OpenedSource } from '../sources/open-source.ts';
 import { SerialSource } from '../sources/serial.ts';
-import { assertOneLink, modbusPolls, serialWork, transportOf } from './polling.ts';
+import { assertOneLink, modbusPolls, serialWork, transportsOf } from './polling.ts';
+import { loginsOf } from './sensor.ts';
 import type { PairedSensor, SensorRegistry } from './sensor-registry.ts';
 
 export class Pairing {
@@ -45,6 +48,9 @@ export class Pairing {
       const sensors = this.#sensorsOf(source.name);
       if (source instanceof ModbusSource) source.setPolls(modbusPolls(sensors));
       if (source instanceof SerialSource) source.setWork(serialWork(sensors));
+      if (source instanceof MqttListenSource || source instanceof HttpListenSource) {
+        source.setLogins(loginsOf(sensors));
+      }
     }
   }
 
@@ -54,9 +60,13 @@ export class Pairing {
       const known = this.#configs.map((each) => each.name).join(', ');
       throw new FootbridgeError('source_unknown', `"${sensor.source}"; known: ${known}`);
     }
-    const spoken = transportOf[config.kind];
-    if (spoken !== profile.transport) {
-      const detail = `profile ${profile.name} speaks ${profile.transport}, source ${config.name} ${spoken}`;
+    const spoken: readonly string[] = transportsOf[config.kind];
+    if (!spoken.includes(profile.transport)) {
+      const detail = `profile ${profile.name} speaks ${profile.transport}, source ${config.name} ${spoken.join(' and ')}`;
+      throw new FootbridgeError('sensor_invalid', detail);
+    }
+    if (sensor.secret_sha256 !== undefined && !config.kind.endsWith('-listen')) {
+      const detail = `source ${config.name} asks nobody for a login; leave out --login, or unpair first`;
       throw new FootbridgeError('sensor_invalid', detail);
     }
     if (config.kind === 'serial') assertOneLink(this.#sensorsOf(config.name));

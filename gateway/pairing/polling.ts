@@ -10,13 +10,17 @@ import type { PairedSensor } from './sensor-registry.ts';
 type Transport = Profile['transport'];
 type SerialPollLink = NonNullable<NonNullable<Profile['serial']>['poll']>;
 
-/** Which transport each kind of source speaks. */
-export const transportOf = {
-  'mqtt-listen': 'mqtt',
-  'mqtt-connect': 'mqtt',
-  'modbus-tcp': 'modbus',
-  serial: 'serial',
-} as const satisfies Record<string, Transport>;
+/**
+ * Which transports' profiles each kind of source can feed. A message is the same whether MQTT or
+ * HTTP brought it.
+ */
+export const transportsOf = {
+  'mqtt-listen': ['mqtt', 'http'],
+  'mqtt-connect': ['mqtt', 'http'],
+  'http-listen': ['http', 'mqtt'],
+  'modbus-tcp': ['modbus'],
+  serial: ['serial'],
+} as const satisfies Record<string, readonly Transport[]>;
 
 export function modbusPolls(sensors: readonly PairedSensor[]): ModbusPoll[] {
   return sensors.flatMap(({ sensor, profile, address }) => {

@@ -66,7 +66,7 @@ export class SensorRegistry {
 
   /**
    * Pairs a sensor, or changes it when the id is paired already. Its meter and its history at HQ go
-   * by `sensor_id`, so a replaced device keeps them.
+   * by `sensor_id`, so a replaced device keeps them. So does its login, until it is unpaired.
    *
    * @param assertFits called with the sensor in place; when it throws, nothing has changed.
    * @throws FootbridgeError profile_unknown, sensor_invalid, sensor_conflict
@@ -80,7 +80,11 @@ export class SensorRegistry {
     const before = this.#sensors.get(parsed.data.sensor_id);
     this.#remove(before);
     try {
-      const paired = this.#add(parsed.data);
+      const kept = before?.sensor.secret_sha256;
+      const paired = this.#add({
+        ...(kept === undefined ? {} : { secret_sha256: kept }),
+        ...parsed.data,
+      });
       assertFits(paired);
       this.#save();
       return paired;

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { FootbridgeError } from '../../shared/runtime/errors.ts';
 import { sensorIdSchema } from '../../shared/wire/reading.ts';
 import type { Profile } from '../profiles/profile.ts';
+import type { Login } from '../sources/access.ts';
 
 export const sensorSchema = z.strictObject({
   sensor_id: sensorIdSchema,
@@ -17,6 +18,17 @@ export const sensorSchema = z.strictObject({
     .min(1)
     .max(1000)
     .refine((topic) => !/[#+]/.test(topic), { error: 'a sensor has one topic, without + or #' })
+    .optional(),
+  /** HTTP: the path that the device posts to, or `device/ID` where the source knows it by its id. */
+  path: z
+    .string()
+    .regex(/^(\/|device\/.)[^?#]*$/, { error: 'use a path such as /counters/door, or device/ID' })
+    .max(1000)
+    .optional(),
+  /** Hash of the sensor's own login, whose name is the sensor_id; nobody else can then speak for it. */
+  secret_sha256: z
+    .string()
+    .regex(/^[0-9a-f]{64}$/)
     .optional(),
   /** Serial and Modbus: the device's number on the line. */
   unit: z.number().int().min(0).max(65_535).optional(),
@@ -34,14 +46,26 @@ export type Sensor = z.infer<typeof sensorSchema>;
 export function addressOf(sensor: Sensor, profile: Profile): string {
   const missing = (option: string) =>
     new FootbridgeError('sensor_invalid', `profile ${profile.name} needs --${option}`);
-  if (profile.transport === 'mqtt') {
-    if (sensor.topic === undefined) throw missing('topic');
-    return sensor.topic;
+  if (profile.transport === 'mqtt' || profile.transport === 'http') {
+    const address = sensor.topic ?? sensor.path;
+    if (address === undefined) throw missing(profile.transport === 'mqtt' ? 'topic' : 'path');
+    return address;
   }
   if (sensor.unit === undefined) throw missing('unit');
   return profile.transport === 'serial'
     ? unitAddress(sensor.unit)
     : registerAddress(sensor.unit, sensor.register ?? profile.modbus?.register ?? 0);
+}
+
+/** The logins of sensors that have one, each for its own address. */
+export function loginsOf(
+  sensors: readonly { readonly sensor: Sensor; readonly address: string }[],
+): Login[] {
+  return sensors.flatMap(({ sensor: { sensor_id, secret_sha256 }, address }) =>
+    secret_sha256 === undefined
+      ? []
+      : [{ username: sensor_id, secret_sha256, addresses: [address] }],
+  );
 }
 
 export function unitAddress(unit: number): string {

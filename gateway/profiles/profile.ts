@@ -153,7 +153,7 @@ export const profileSchema = z
   .strictObject({
     name: z.string().regex(/^[a-z0-9][a-z0-9-]*$/, { error: 'use lower-case words with "-"' }),
     title: z.string().min(1),
-    transport: z.enum(['mqtt', 'serial', 'modbus']),
+    transport: z.enum(['mqtt', 'http', 'serial', 'modbus']),
     /** How long this device may be quiet before it counts as silent. */
     silent_after_s: z.number().int().min(1).max(604_800).default(900),
     serial: serialLink.optional(),

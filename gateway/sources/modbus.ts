@@ -11,7 +11,7 @@ import modbusSerial from 'modbus-serial';
 import { backoff_ms, type Clock } from '../../shared/runtime/clock.ts';
 import { errorText } from '../../shared/runtime/errors.ts';
 import type { Log } from '../../shared/runtime/log.ts';
-import { type Poll, PollSchedule, type UnitStatus } from './poll-schedule.ts';
+import { type Poll, PollSchedule } from './poll-schedule.ts';
 import type { Accept, FrameFault, Source, SourceStatus } from './source.ts';
 import { SourceOutlet } from './source-outlet.ts';
 
@@ -91,13 +91,8 @@ export class ModbusSource implements Source {
     this.#outlet.stopped();
   }
 
-  /** A bus on which no unit gives usable answers is failing, even though its converter answers. */
   status(): SourceStatus {
-    return this.#outlet.status(this.#schedule.allMissing());
-  }
-
-  units(): UnitStatus[] {
-    return this.#schedule.units();
+    return this.#outlet.status(this.#schedule.units());
   }
 
   async #run(): Promise<void> {

@@ -11,10 +11,11 @@ import mqtt, { type IPublishPacket, type MqttClient } from 'mqtt';
 import { backoff_ms, type Clock } from '../../shared/runtime/clock.ts';
 import { errorText } from '../../shared/runtime/errors.ts';
 import type { Log } from '../../shared/runtime/log.ts';
-import { mqttFrame } from './mqtt-frame.ts';
+import { boundedFrame } from './bounded-frame.ts';
 import { OrderedAcks } from './ordered-acks.ts';
 import type { Accept, Source, SourceStatus } from './source.ts';
 import { SourceOutlet } from './source-outlet.ts';
+import type { ConnectTls } from './tls.ts';
 
 export interface MqttConnectOptions {
   readonly name: string;
@@ -24,6 +25,9 @@ export interface MqttConnectOptions {
   readonly client_id: string;
   readonly username?: string | undefined;
   readonly password?: string | undefined;
+  readonly tls?: (() => ConnectTls) | undefined;
+  /** Retained: `online` while connected, `offline` as the last will. */
+  readonly status_topic?: string | undefined;
   readonly accept: Accept;
   readonly clock: Clock;
   readonly log: Log;
@@ -70,7 +74,12 @@ export class MqttConnectSource implements Source {
     this.#stopped = true;
     this.#cancelRetry();
     this.#outlet.stopped();
-    await this.#client?.endAsync(true);
+    const { status_topic } = this.#options;
+    if (status_topic !== undefined && this.#client?.connected === true) {
+      // Leaving in order: the broker then sends no last will.
+      this.#client.publish(status_topic, 'offline', { qos: 0, retain: true });
+      await this.#client.endAsync(false);
+    } else await this.#client?.endAsync(true);
   }
 
   status(): SourceStatus {
@@ -78,9 +87,10 @@ export class MqttConnectSource implements Source {
   }
 
   #connect(): void {
-    const { url, client_id, username, password } = this.#options;
+    const { url, client_id, username, password, status_topic, tls } = this.#options;
     const five = this.#protocol === 5;
     const client = mqtt.connect(url, {
+      ...tls?.(),
       manualConnect: true,
       protocolVersion: this.#protocol,
       clientId: client_id,
@@ -90,6 +100,9 @@ export class MqttConnectSource implements Source {
       resubscribe: false,
       ...(username === undefined ? {} : { username }),
       ...(password === undefined ? {} : { password }),
+      ...(status_topic === undefined
+        ? {}
+        : { will: { topic: status_topic, payload: Buffer.from('offline'), qos: 1, retain: true } }),
       ...(five
         ? {
             properties: {
@@ -114,6 +127,9 @@ export class MqttConnectSource implements Source {
     try {
       await client.subscribeAsync([...this.#options.topics], { qos: 1 });
       this.#outlet.running();
+      const { status_topic } = this.#options;
+      if (status_topic !== undefined)
+        await client.publishAsync(status_topic, 'online', { qos: 1, retain: true });
     } catch (error) {
       this.#failed(error);
     }
@@ -121,10 +137,12 @@ export class MqttConnectSource implements Source {
 
   #receive(client: MqttClient, packet: IPublishPacket, done: (error?: Error) => void): void {
     const bytes = typeof packet.payload === 'string' ? Buffer.from(packet.payload) : packet.payload;
-    const frame = mqttFrame(packet.topic.toString(), bytes, packet.retain);
+    const frame = boundedFrame(packet.topic.toString(), bytes, packet.retain);
+    // What this gateway says about itself, heard through its own subscription, is no frame.
+    const isOwn = packet.topic === this.#options.status_topic;
     const acks = this.#acks;
     const committed = packet.messageId === undefined ? undefined : acks.expect(packet.messageId);
-    void this.#outlet.hand(frame).then(() => {
+    void (isOwn ? Promise.resolve() : this.#outlet.hand(frame)).then(() => {
       // A queue of an older connection only forgets; see ordered-acks.ts.
       if (acks === this.#acks && client === this.#client) committed?.();
       if (acks.waiting < unacknowledged_max / 2) this.#release();

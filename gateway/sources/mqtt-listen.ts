@@ -4,18 +4,23 @@
  */
 import { once } from 'node:events';
 import { createServer, type Server, type Socket } from 'node:net';
-import { Aedes } from 'aedes';
+import { createServer as createTlsServer } from 'node:tls';
+import { Aedes, type AuthenticateError, type Client } from 'aedes';
 import type { Clock } from '../../shared/runtime/clock.ts';
 import { errorText } from '../../shared/runtime/errors.ts';
 import type { Log } from '../../shared/runtime/log.ts';
-import { mqttFrame } from './mqtt-frame.ts';
+import { Access, type Login, type Visitor } from './access.ts';
+import { boundedFrame } from './bounded-frame.ts';
 import type { Accept, Source, SourceStatus } from './source.ts';
 import { SourceOutlet } from './source-outlet.ts';
+import { certifiedName, type ListenTls } from './tls.ts';
 
 export interface MqttListenOptions {
   readonly name: string;
   readonly host: string;
   readonly port: number;
+  readonly tls?: ListenTls | undefined;
+  readonly access?: Access;
   readonly accept: Accept;
   readonly clock: Clock;
   readonly log: Log;
@@ -30,6 +35,8 @@ export class MqttListenSource implements Source {
   readonly #options: MqttListenOptions;
   readonly #outlet: SourceOutlet;
   readonly #sockets = new Set<Socket>();
+  readonly #access: Access;
+  readonly #visitors = new WeakMap<Client, Visitor>();
   #broker: Aedes | undefined;
   #server: Server | undefined;
   #cancelRetry = () => {};
@@ -39,18 +46,30 @@ export class MqttListenSource implements Source {
     this.name = options.name;
     this.#options = options;
     this.#outlet = new SourceOutlet('mqtt-listen', options);
+    this.#access = options.access ?? new Access({ allow_anonymous: true, users: [] });
   }
 
   async start(): Promise<void> {
     this.#broker = new Aedes({
       maxClientsIdLength: client_id_length_max,
-      authorizePublish: (_client, packet, allow) => {
+      authenticate: (client, username, password, done) => {
+        const visitor = this.#enter(client, username, password);
+        if (visitor === null) return done(this.#refuse(client, username, 'a wrong login'), false);
+        this.#visitors.set(client, visitor);
+        done(null, true);
+      },
+      authorizePublish: (client, packet, allow) => {
+        const visitor = client === null ? undefined : this.#visitors.get(client);
+        if (client !== null && !this.#access.maySpeak(visitor ?? 'anonymous', packet.topic)) {
+          const who = typeof visitor === 'object' ? visitor.username : undefined;
+          return allow(this.#refuse(client, who, `no right to ${packet.topic}`));
+        }
         // Closing the connection is all the flow control that MQTT 3.1.1 has: what was not
         // acknowledged comes again.
         if (this.#outlet.isFull) return allow(new Error('the disk does not keep up'));
         // `retain` only asks a broker to keep a copy for later subscribers; there are none.
         packet.retain = false;
-        const frame = mqttFrame(packet.topic, packet.payload as Uint8Array, false);
+        const frame = boundedFrame(packet.topic, packet.payload as Uint8Array, false);
         void this.#outlet.hand(frame).then(() => allow(null));
       },
       authorizeSubscribe: (_client, _subscription, answer) => answer(null, null),
@@ -77,6 +96,11 @@ export class MqttListenSource implements Source {
     await new Promise<void>((resolve) => this.#broker?.close(() => resolve()) ?? resolve());
   }
 
+  /** Sets which sensors have a login of their own. */
+  setLogins(logins: readonly Login[]): void {
+    this.#access.setSensors(logins);
+  }
+
   status(): SourceStatus {
     return this.#outlet.status();
   }
@@ -87,15 +111,32 @@ export class MqttListenSource implements Source {
     return typeof address === 'object' && address !== null ? address.port : this.#options.port;
   }
 
+  #enter(client: Client, username?: string, password?: Uint8Array): Visitor | null {
+    const certified = certifiedName(client.conn as object);
+    if (certified !== null) return this.#access.enterCertified(certified);
+    return this.#access.enter(username, password);
+  }
+
+  /** MQTT 3.1.1 cannot refuse a message; the connection ends, so that the sensor shows it. */
+  #refuse(client: Client, username: string | undefined, why: string): AuthenticateError {
+    const who = `client ${client.id}${username === undefined ? '' : ` as ${username}`}: ${why}`;
+    if (this.#outlet.refused(who)) {
+      this.#options.log.warn({ source: this.name, detail: who }, 'device refused');
+    }
+    return Object.assign(new Error(who), { returnCode: 5 });
+  }
+
   /** A taken port is a fault of this source alone: it waits and tries again. */
   #listen(): void {
     if (this.#stopped) return;
-    const { host, port, clock, log } = this.#options;
-    const server = createServer((socket) => {
+    const { host, port, tls, clock, log } = this.#options;
+    const take = (socket: Socket) => {
       this.#sockets.add(socket);
       socket.on('close', () => this.#sockets.delete(socket));
       this.#broker?.handle(socket);
-    });
+    };
+    const server = tls === undefined ? createServer(take) : createTlsServer(tls, take);
+    if (tls !== undefined) this.#watchHandshakes(server);
     this.#server = server;
     server.on('listening', () => this.#outlet.running());
     server.on('error', (error) => {
@@ -105,5 +146,14 @@ export class MqttListenSource implements Source {
       this.#cancelRetry = clock.after(rebind_ms, () => this.#listen());
     });
     server.listen(port, host);
+  }
+
+  /** A device with a wrong clock or without a certificate would otherwise fail unseen. */
+  #watchHandshakes(server: Server): void {
+    server.on('tlsClientError', (error: Error) => {
+      const who = `TLS handshake: ${errorText(error)}`;
+      if (this.#outlet.refused(who))
+        this.#options.log.warn({ source: this.name, detail: who }, 'device refused');
+    });
   }
 }

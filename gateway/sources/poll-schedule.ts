@@ -5,6 +5,8 @@
  * costs the others little and does not fill the quarantine.
  */
 
+import type { UnitStatus } from './source.ts';
+
 /** What is asked of one unit. */
 export interface Poll {
   /** Address of the frames, for example `unit/5`. One poll an address. */
@@ -12,16 +14,6 @@ export interface Poll {
   readonly every_ms: number;
   /** How long the unit may take to answer. */
   readonly timeout_ms: number;
-}
-
-/** What a unit on a bus did when it was last asked. */
-export interface UnitStatus {
-  readonly address: string;
-  readonly state: 'unasked' | 'answering' | 'silent' | 'faulty';
-  /** Polls without a usable answer, since the last usable one. */
-  readonly missed: number;
-  /** What the last missed poll ended in, or null. */
-  readonly error: string | null;
 }
 
 /** A unit that came back is seen within this time. */
@@ -129,14 +121,5 @@ export class PollSchedule<P extends Poll> {
     return [...this.#units.values()].map(({ poll, state, missed, error }) => {
       return { address: poll.address, state, missed, error };
     });
-  }
-
-  /** Why no unit at all gives usable answers, or null when one does or none was asked yet. */
-  allMissing(): string | null {
-    const units = this.units();
-    const errors = units.flatMap(({ address, error }) =>
-      error === null ? [] : `${address}: ${error}`,
-    );
-    return errors.length > 0 && errors.length === units.length ? errors.join('; ') : null;
   }
 }

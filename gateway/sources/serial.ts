@@ -9,7 +9,7 @@ import { errorText } from '../../shared/runtime/errors.ts';
 import type { Log } from '../../shared/runtime/log.ts';
 import { type Framed, Framer } from './framer.ts';
 import type { Framing } from './framing.ts';
-import { type Poll, PollSchedule, type UnitStatus } from './poll-schedule.ts';
+import { type Poll, PollSchedule } from './poll-schedule.ts';
 import { type OpenSerialPort, openSerialPort, type SerialSettings } from './serial-port.ts';
 import type { Accept, FrameFault, Source, SourceStatus } from './source.ts';
 import { SourceOutlet } from './source-outlet.ts';
@@ -104,13 +104,8 @@ export class SerialSource implements Source {
     this.#outlet.stopped();
   }
 
-  /** A line on which no unit gives usable answers is failing, even though its port is open. */
   status(): SourceStatus {
-    return this.#outlet.status(this.#schedule.allMissing());
-  }
-
-  units(): UnitStatus[] {
-    return this.#schedule.units();
+    return this.#outlet.status(this.#schedule.units());
   }
 
   async #run(): Promise<void> {

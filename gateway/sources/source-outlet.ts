@@ -1,6 +1,6 @@
 /** What every source keeps about itself, and its one way out: frames are handed on and counted. */
 import type { Clock } from '../../shared/runtime/clock.ts';
-import type { Accept, Frame, SourceState, SourceStatus } from './source.ts';
+import type { Accept, Frame, SourceState, SourceStatus, UnitStatus } from './source.ts';
 
 /** A few thousand ordinary messages, or 32 of the largest. */
 const waiting_bytes_max = 8 * 1024 * 1024;
@@ -15,6 +15,8 @@ export class SourceOutlet {
   #frames = 0;
   #last_frame_at: number | null = null;
   #waiting_bytes = 0;
+  #refused = 0;
+  #last_refusal: string | null = null;
 
   constructor(kind: string, options: { name: string; accept: Accept; clock: Clock }) {
     this.#source = options.name;
@@ -62,13 +64,22 @@ export class SourceOutlet {
     return news;
   }
 
+  /** @returns true when this is news. A stranger's bytes are counted, not kept: they fill disks. */
+  refused(who: string): boolean {
+    const news = this.#last_refusal !== who;
+    this.#refused += 1;
+    this.#last_refusal = who;
+    return news;
+  }
+
   stopped(): void {
     this.#state = 'stopped';
     this.#error = null;
   }
 
-  /** @param missing why a running source is of no use: none of its units answers; else null. */
-  status(missing: string | null = null): SourceStatus {
+  /** A source none of whose units gives usable answers is failing, although its line is open. */
+  status(units: readonly UnitStatus[] = []): SourceStatus {
+    const missing = allMissing(units);
     const useless = this.#state === 'running' && missing !== null;
     return {
       source: this.#source,
@@ -77,6 +88,17 @@ export class SourceOutlet {
       error: useless ? missing : this.#error,
       frames: this.#frames,
       last_frame_at: this.#last_frame_at,
+      refused: this.#refused,
+      last_refusal: this.#last_refusal,
+      units,
     };
   }
+}
+
+/** Why no unit at all gives usable answers, or null when one does or none was asked yet. */
+function allMissing(units: readonly UnitStatus[]): string | null {
+  const errors = units.flatMap(({ address, error }) =>
+    error === null ? [] : `${address}: ${error}`,
+  );
+  return errors.length > 0 && errors.length === units.length ? errors.join('; ') : null;
 }

@@ -7,7 +7,7 @@
 export interface Frame {
   /** Name of the source in the configuration. */
   readonly source: string;
-  /** Where in the source it came from: an MQTT topic, or `unit/7` on a bus. */
+  /** Where in the source it came from: an MQTT topic, an HTTP path, or `unit/7` on a bus. */
   readonly address: string;
   readonly bytes: Uint8Array;
   /** Gateway's wall clock at arrival, ms since the epoch. */
@@ -20,7 +20,7 @@ export interface Frame {
 
 /** Why a source could not make a usable frame of the bytes; becomes the reason in quarantine. */
 export interface FrameFault {
-  readonly reason: 'checksum' | 'too_large' | 'truncated' | 'exception_answer';
+  readonly reason: 'checksum' | 'too_large' | 'truncated' | 'exception_answer' | 'unreadable';
   /** The value seen beside the one expected. */
   readonly detail: string;
 }
@@ -30,6 +30,16 @@ export interface FrameFault {
  * rejects: while the disk fails it stays pending, so the sensor is not acknowledged.
  */
 export type Accept = (frame: Frame) => Promise<void>;
+
+/** What a unit on a bus did when it was last asked. */
+export interface UnitStatus {
+  readonly address: string;
+  readonly state: 'unasked' | 'answering' | 'silent' | 'faulty';
+  /** Polls without a usable answer, since the last usable one. */
+  readonly missed: number;
+  /** What the last missed poll ended in, or null. */
+  readonly error: string | null;
+}
 
 export type SourceState = 'starting' | 'running' | 'failing' | 'stopped';
 
@@ -43,6 +53,12 @@ export interface SourceStatus {
   readonly frames: number;
   /** ms since the epoch, or null before the first frame. */
   readonly last_frame_at: number | null;
+  /** Devices turned away since start: no login, a wrong one, or one for another address. */
+  readonly refused: number;
+  /** Who was turned away last, or null. */
+  readonly last_refusal: string | null;
+  /** The devices that the source asks; empty where devices speak by themselves. */
+  readonly units: readonly UnitStatus[];
 }
 
 export interface Source {

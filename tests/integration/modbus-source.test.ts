@@ -118,7 +118,7 @@ describe('a Modbus TCP device', () => {
       fault: { reason: 'exception_answer' },
     });
     expect(log.frames[0]?.fault?.detail).toContain('function 4, registers 0 to 1');
-    expect(source.units()[0]).toMatchObject({ state: 'faulty' });
+    expect(source.status().units[0]).toMatchObject({ state: 'faulty' });
     expect(source.status()).toMatchObject({ state: 'failing' });
   });
 
@@ -130,8 +130,8 @@ describe('a Modbus TCP device', () => {
         (line) => told.filter((one) => one === line).length > 5,
       );
     });
-    expect(source.units()[0]).toMatchObject({ address: 'unit/9', state: 'silent' });
-    expect(source.units()[0]?.error).toContain('no answer within 100 ms');
+    expect(source.status().units[0]).toMatchObject({ address: 'unit/9', state: 'silent' });
+    expect(source.status().units[0]?.error).toContain('no answer within 100 ms');
     expect(source.status()).toMatchObject({ state: 'running', error: null });
   });
 
@@ -231,9 +231,9 @@ describe('a device that answers late', () => {
   test('an answer of another unit is no answer', async () => {
     const port = await startLateDevice((asked) => asked);
     const source = await startSource(port, [poll(6, { start: 16, timeout_ms: 250 })]);
-    await eventually('silent', () => source.units()[0]?.state === 'silent');
+    await eventually('silent', () => source.status().units[0]?.state === 'silent');
     expect(log.frames).toEqual([]);
-    expect(source.units()[0]?.error).toContain('expected address 6 got 5');
+    expect(source.status().units[0]?.error).toContain('expected address 6 got 5');
   });
 });
 

@@ -131,7 +131,10 @@ function serialSuite(openLine: () => Line): void {
     const running = await start(work(poll('0009'), poll('0001')));
     await eventually('ten frames', () => log.frames.length >= 10);
     expect(new Set(log.told())).toEqual(new Set(['unit/0001 00019310']));
-    expect(running.units()[0]).toMatchObject({ state: 'silent', error: 'no answer within 150 ms' });
+    expect(running.status().units[0]).toMatchObject({
+      state: 'silent',
+      error: 'no answer within 150 ms',
+    });
     expect(running.status().state).toBe('running');
   });
 
@@ -146,7 +149,7 @@ function serialSuite(openLine: () => Line): void {
     const running = await start(work(poll('0001')));
     await eventually('both', () => log.frames.length >= 2);
     expect(log.told().slice(0, 2)).toEqual(['unit/0001 checksum', 'unit/0001 00019310']);
-    expect(running.units()[0]?.state).toBe('answering');
+    expect(running.status().units[0]?.state).toBe('answering');
   });
 
   test('an answer that breaks off is a fault', async () => {

@@ -40,6 +40,7 @@ const decides = [
   'gateway/sources/frame-encoding.ts',
   'gateway/sources/ordered-acks.ts',
   'gateway/sources/poll-schedule.ts',
+  'gateway/sources/topic-filter.ts',
   'gateway/sync/outcome.ts',
   'gateway/local/diagnosis.ts',
   'gateway/pairing/polling.ts',

@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { PollSchedule } from '../../../gateway/sources/poll-schedule.ts';
+import { SourceOutlet } from '../../../gateway/sources/source-outlet.ts';
+import { systemClock } from '../../../shared/runtime/clock.ts';
 
 const five = { address: 'unit/5', every_ms: 1000, timeout_ms: 200 };
 const six = { address: 'unit/6', every_ms: 1000, timeout_ms: 200 };
@@ -62,12 +64,19 @@ describe('who is asked next', () => {
 
   test('the bus has a fault only when no unit at all gives usable answers', () => {
     const schedule = scheduleOf(five, six);
+    const outlet = new SourceOutlet('bus', {
+      name: 'line',
+      accept: async () => {},
+      clock: systemClock,
+    });
+    outlet.running();
+    const fault = () => outlet.status(schedule.units()).error;
     schedule.missed('unit/5', 'silent', 'no answer', 0);
-    expect(schedule.allMissing()).toBeNull();
+    expect(fault()).toBeNull();
     schedule.missed('unit/6', 'faulty', 'exception 2', 0);
-    expect(schedule.allMissing()).toBe('unit/5: no answer; unit/6: exception 2');
+    expect(fault()).toBe('unit/5: no answer; unit/6: exception 2');
     schedule.answered('unit/5', 0);
-    expect(schedule.allMissing()).toBeNull();
+    expect(fault()).toBeNull();
   });
 
   test('after the bus was away every unit is asked at once', () => {

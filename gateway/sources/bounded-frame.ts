@@ -1,15 +1,15 @@
-/** An MQTT message as a frame, for both ways of receiving one. */
+/** A message as a frame, whatever carried it; of one that is too large only the head is kept. */
 import { type Frame, frame_bytes_max } from './source.ts';
 
 /** Bytes of an oversized message that are kept to show what it was. */
 const head_bytes = 4096;
 
-export function mqttFrame(
-  topic: string,
+export function boundedFrame(
+  address: string,
   bytes: Uint8Array,
   retained: boolean,
 ): Omit<Frame, 'source' | 'received_at'> {
-  const frame = { address: topic, bytes, retained };
+  const frame = { address, bytes, retained };
   if (bytes.length <= frame_bytes_max) return frame;
   const detail = `${bytes.length} bytes where ${frame_bytes_max} are taken`;
   return { ...frame, bytes: bytes.slice(0, head_bytes), fault: { reason: 'too_large', detail } };
