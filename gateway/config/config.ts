@@ -95,17 +95,32 @@ const modbusTcp = z.strictObject({
   port: port.default(502),
 });
 
-const serial = z.strictObject({
+const stablePath = z
+  .string()
+  .startsWith('/', { error: 'use the stable path below /dev/serial/by-id' });
+
+/** Every unit of a line speaks like this; the factory setting of most is 9600 8N1. */
+const modbusRtu = z.strictObject({
   name,
-  kind: z.literal('serial'),
-  path: z.string().startsWith('/', { error: 'use the stable path below /dev/serial/by-id' }),
+  kind: z.literal('modbus-rtu'),
+  path: stablePath,
+  baud: z.number().int().min(300).max(1_000_000).default(9600),
+  parity: z.enum(['none', 'even', 'odd']).default('none'),
+  stop_bits: z.literal([1, 2]).default(1),
 });
+
+/** A converter that carries the line as it is, without Modbus TCP's header. */
+const modbusRtuTcp = z.strictObject({ name, kind: z.literal('modbus-rtu-tcp'), host, port });
+
+const serial = z.strictObject({ name, kind: z.literal('serial'), path: stablePath });
 
 const sourceSchema = z.discriminatedUnion('kind', [
   mqttListen,
   mqttConnect,
   httpListen,
   modbusTcp,
+  modbusRtu,
+  modbusRtuTcp,
   serial,
 ]);
 export type SourceConfig = z.infer<typeof sourceSchema>;

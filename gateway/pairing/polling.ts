@@ -3,7 +3,7 @@ import { FootbridgeError } from '../../shared/runtime/errors.ts';
 import type { Profile } from '../profiles/profile.ts';
 import { bodyBytes, encodeFrame } from '../sources/frame-encoding.ts';
 import type { Framing } from '../sources/framing.ts';
-import type { ModbusPoll } from '../sources/modbus.ts';
+import type { ModbusPoll } from '../sources/modbus-blocks.ts';
 import type { SerialPoll, SerialWork } from '../sources/serial.ts';
 import type { PairedSensor } from './sensor-registry.ts';
 
@@ -19,6 +19,8 @@ export const transportsOf = {
   'mqtt-connect': ['mqtt', 'http'],
   'http-listen': ['http', 'mqtt'],
   'modbus-tcp': ['modbus'],
+  'modbus-rtu': ['modbus'],
+  'modbus-rtu-tcp': ['modbus'],
   serial: ['serial'],
 } as const satisfies Record<string, readonly Transport[]>;
 

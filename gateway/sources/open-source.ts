@@ -5,6 +5,9 @@ import type { SourceConfig } from '../config/config.ts';
 import { Access, secretHash } from './access.ts';
 import { HttpListenSource } from './http-listen.ts';
 import { ModbusSource } from './modbus.ts';
+import type { ModbusBus } from './modbus-link.ts';
+import { modbusRtuBus, modbusRtuOverTcpBus } from './modbus-rtu.ts';
+import { modbusTcpBus } from './modbus-tcp.ts';
 import { MqttConnectSource } from './mqtt-connect.ts';
 import { MqttListenSource } from './mqtt-listen.ts';
 import { SerialSource } from './serial.ts';
@@ -39,9 +42,25 @@ export function openSource(config: SourceConfig, around: SourceSurroundings): Op
     case 'mqtt-connect':
       return openClient(config, around);
     case 'modbus-tcp':
-      return new ModbusSource({ ...config, accept, clock, log });
+    case 'modbus-rtu':
+    case 'modbus-rtu-tcp':
+      return new ModbusSource({ name: config.name, bus: busOf(config, clock), accept, clock, log });
     case 'serial':
       return new SerialSource({ ...config, accept, clock, log });
+  }
+}
+
+function busOf(
+  config: Of<'modbus-tcp' | 'modbus-rtu' | 'modbus-rtu-tcp'>,
+  clock: Clock,
+): ModbusBus {
+  switch (config.kind) {
+    case 'modbus-tcp':
+      return modbusTcpBus(config.host, config.port, clock);
+    case 'modbus-rtu':
+      return modbusRtuBus(config.path, { ...config, data_bits: 8 }, clock);
+    case 'modbus-rtu-tcp':
+      return modbusRtuOverTcpBus(config.host, config.port, clock);
   }
 }
 

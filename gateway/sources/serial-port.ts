@@ -19,6 +19,8 @@ export interface OpenSerialPort {
   close(): Promise<void>;
 }
 
+/** Opening a local path costs little, and a technician who replugs a cable watches the light. */
+export const reopenPort = { base_ms: 250, cap_ms: 3_000 };
 /** How often a port that says nothing is asked whether it is still there. */
 const probe_ms = 1_000;
 

@@ -10,7 +10,12 @@ import type { Log } from '../../shared/runtime/log.ts';
 import { type Framed, Framer } from './framer.ts';
 import type { Framing } from './framing.ts';
 import { type Poll, PollSchedule } from './poll-schedule.ts';
-import { type OpenSerialPort, openSerialPort, type SerialSettings } from './serial-port.ts';
+import {
+  type OpenSerialPort,
+  openSerialPort,
+  reopenPort,
+  type SerialSettings,
+} from './serial-port.ts';
 import type { Accept, FrameFault, Source, SourceStatus } from './source.ts';
 import { SourceOutlet } from './source-outlet.ts';
 
@@ -42,8 +47,6 @@ export interface SerialOptions {
   readonly log: Log;
 }
 
-/** Opening a local path costs little, and a technician who replugs a cable watches the light. */
-const reopen = { base_ms: 250, cap_ms: 3_000 };
 /** A device sends a frame's bytes without a pause, whatever its speed. */
 const quiet_ms = 1_000;
 /** Frames of a free-running device that may wait for the disk before reading pauses. */
@@ -118,7 +121,7 @@ export class SerialSource implements Source {
         else await this.#useOpenPort(this.#work.settings);
       } catch (error) {
         attempt = this.#outlet.frames > frames ? 0 : attempt + 1;
-        const wait_ms = backoff_ms(attempt, reopen, clock.random);
+        const wait_ms = backoff_ms(attempt, reopenPort, clock.random);
         const detail = errorText(error);
         if (this.#outlet.failing(detail))
           log.warn({ source: this.name, path, detail, wait_ms }, 'serial port is away');
@@ -167,6 +170,7 @@ export class SerialSource implements Source {
 
   async #ask(port: OpenSerialPort, poll: SerialPoll): Promise<void> {
     const { clock } = this.#options;
+    const asked_at = clock.monotonic();
     await port.flush();
     if (this.#stop.signal.aborted) return;
     this.#framer?.reset();
@@ -183,14 +187,19 @@ export class SerialSource implements Source {
     const fault = this.#question?.fault ?? null;
     this.#question = undefined;
     if (answer === 'lost') return;
-    this.#settle(poll, answer, fault);
     // An answer that names its unit is known when it comes late; any other gets this long to pass.
     const canBeMistaken = answer === 'silence' && poll.answer_prefix === undefined;
     const pause_ms = canBeMistaken ? poll.timeout_ms : 0;
+    this.#settle(poll, answer, fault, clock.monotonic() - asked_at + pause_ms);
     await clock.sleep(Math.max(pause_ms, this.#work?.turnaround_ms ?? 0), this.#stop.signal);
   }
 
-  #settle(poll: SerialPoll, answer: Uint8Array | 'silence', fault: string | null): void {
+  #settle(
+    poll: SerialPoll,
+    answer: Uint8Array | 'silence',
+    fault: string | null,
+    cost_ms: number,
+  ): void {
     const wanted = this.#schedule.pollAt(poll.address);
     // Paired anew while it was asked: the answer is to a question nobody asks any more.
     if (wanted === undefined || !isSame([...wanted.request], [...poll.request])) return;
@@ -199,10 +208,10 @@ export class SerialSource implements Source {
       this.#schedule.answered(poll.address, now);
       this.#hand(poll.address, answer);
     } else if (fault !== null) {
-      this.#schedule.missed(poll.address, 'faulty', fault, now);
+      this.#schedule.missed(poll.address, 'faulty', fault, now, cost_ms);
     } else {
       const detail = `no answer within ${poll.timeout_ms} ms`;
-      this.#schedule.missed(poll.address, 'silent', detail, now);
+      this.#schedule.missed(poll.address, 'silent', detail, now, cost_ms);
     }
   }
 

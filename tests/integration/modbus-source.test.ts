@@ -5,7 +5,9 @@ import path from 'node:path';
 import { createInterface } from 'node:readline';
 import modbusSerial from 'modbus-serial';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type ModbusPoll, ModbusSource } from '../../gateway/sources/modbus.ts';
+import { ModbusSource } from '../../gateway/sources/modbus.ts';
+import type { ModbusPoll } from '../../gateway/sources/modbus-blocks.ts';
+import { modbusTcpBus } from '../../gateway/sources/modbus-tcp.ts';
 import type { Accept } from '../../gateway/sources/source.ts';
 import { systemClock } from '../../shared/runtime/clock.ts';
 import { silentLog } from '../../shared/runtime/log.ts';
@@ -42,8 +44,7 @@ async function startSource(
 ): Promise<ModbusSource> {
   const source = new ModbusSource({
     name: 'bus',
-    host: '127.0.0.1',
-    port,
+    bus: modbusTcpBus('127.0.0.1', port, systemClock),
     accept,
     clock: systemClock,
     log: silentLog,

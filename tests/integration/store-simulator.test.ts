@@ -12,6 +12,7 @@ import { Publisher } from '../../demo/publisher.ts';
 import type { SimulatorAnswer, SimulatorSpec } from '../../demo/simulator-messages.ts';
 import { framingSchema } from '../../gateway/sources/framing.ts';
 import { ModbusSource } from '../../gateway/sources/modbus.ts';
+import { modbusTcpBus } from '../../gateway/sources/modbus-tcp.ts';
 import { SerialSource } from '../../gateway/sources/serial.ts';
 import { systemClock } from '../../shared/runtime/clock.ts';
 import { silentLog } from '../../shared/runtime/log.ts';
@@ -155,7 +156,11 @@ describe('a simulated store', () => {
     });
     const { modbus_port: port = 0 } = await simulator.answer('ready');
     const log = collectFrames();
-    const source = new ModbusSource({ ...ports, host: '127.0.0.1', port, accept: log.accept });
+    const source = new ModbusSource({
+      ...ports,
+      bus: modbusTcpBus('127.0.0.1', port, systemClock),
+      accept: log.accept,
+    });
     const poll = {
       unit: 5,
       function: 4,

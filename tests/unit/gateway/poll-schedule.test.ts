@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { PollSchedule } from '../../../gateway/sources/poll-schedule.ts';
+import { type Poll, PollSchedule } from '../../../gateway/sources/poll-schedule.ts';
 import { SourceOutlet } from '../../../gateway/sources/source-outlet.ts';
 import { systemClock } from '../../../shared/runtime/clock.ts';
 
@@ -42,10 +42,10 @@ describe('who is asked next', () => {
     expect(schedule.next(5000)).toEqual({ poll: five });
   });
 
-  test('a silent unit is asked after 1, 2, 4 … beats, at the latest after a minute', () => {
+  test('a silent unit alone on its bus is asked after 1, 2, 4 … beats, at most a minute', () => {
     const schedule = scheduleOf(five);
     const pauses = Array.from({ length: 8 }, () => {
-      schedule.missed('unit/5', 'silent', 'no answer', 0);
+      schedule.missed('unit/5', 'silent', 'no answer', 0, 200);
       const next = schedule.next(0);
       return 'wait_ms' in next ? next.wait_ms : 0;
     });
@@ -54,7 +54,7 @@ describe('who is asked next', () => {
 
   test('a silent unit that answers is asked on its beat again', () => {
     const schedule = scheduleOf(five);
-    for (let i = 0; i < 8; i += 1) schedule.missed('unit/5', 'silent', 'no answer', 0);
+    for (let i = 0; i < 8; i += 1) schedule.missed('unit/5', 'silent', 'no answer', 0, 200);
     schedule.answered('unit/5', 60_000);
     expect(schedule.next(60_000)).toEqual({ wait_ms: 1000 });
     expect(schedule.units()).toEqual([
@@ -71,9 +71,9 @@ describe('who is asked next', () => {
     });
     outlet.running();
     const fault = () => outlet.status(schedule.units()).error;
-    schedule.missed('unit/5', 'silent', 'no answer', 0);
+    schedule.missed('unit/5', 'silent', 'no answer', 0, 200);
     expect(fault()).toBeNull();
-    schedule.missed('unit/6', 'faulty', 'exception 2', 0);
+    schedule.missed('unit/6', 'faulty', 'exception 2', 0, 20);
     expect(fault()).toBe('unit/5: no answer; unit/6: exception 2');
     schedule.answered('unit/5', 0);
     expect(fault()).toBeNull();
@@ -81,7 +81,7 @@ describe('who is asked next', () => {
 
   test('after the bus was away every unit is asked at once', () => {
     const schedule = scheduleOf(five, six);
-    schedule.missed('unit/5', 'silent', 'no answer', 0);
+    schedule.missed('unit/5', 'silent', 'no answer', 0, 200);
     schedule.answered('unit/6', 0);
     schedule.retryAll(10);
     expect(schedule.next(10)).toHaveProperty('poll');
@@ -114,5 +114,78 @@ describe('when polls change', () => {
 
   test('two polls of one address are a mistake of the caller', () => {
     expect(() => scheduleOf(five, five)).toThrow('two polls share an address');
+  });
+});
+
+describe('a dead unit among units that answer', () => {
+  interface Line {
+    readonly answering_ms: number;
+    readonly timeout_ms: number;
+    /** When the dead unit dies. */
+    readonly dies_at: number;
+    readonly polls_of_dead?: number;
+  }
+
+  /** Bus time that the dead unit took after its first timeout, as a share, over `for_ms`. */
+  function shareOfDead(line: Line, for_ms: number): { share: number; slowest_beat_ms: number } {
+    const polls: Poll[] = Array.from({ length: 31 }, (_, i) => {
+      return { address: `unit/${i + 1}`, every_ms: 1000, timeout_ms: line.timeout_ms };
+    });
+    for (let i = 0; i < (line.polls_of_dead ?? 1); i += 1) {
+      const dead = { address: `dead/${i}`, device: 'dead' };
+      polls.splice(7, 0, { ...dead, every_ms: 1000, timeout_ms: line.timeout_ms });
+    }
+    const schedule = new PollSchedule<Poll>();
+    schedule.replace(polls, 0);
+    const asked = new Map<string, number>();
+    let [now, wasted_ms, slowest_beat_ms, first_timeout_at] = [0, 0, 0, -1];
+    while (first_timeout_at < 0 || now < first_timeout_at + for_ms) {
+      const next = schedule.next(now);
+      if ('wait_ms' in next) {
+        now += next.wait_ms;
+        continue;
+      }
+      const { address } = next.poll;
+      slowest_beat_ms = Math.max(slowest_beat_ms, now - (asked.get(address) ?? now));
+      if (!address.startsWith('dead')) asked.set(address, now);
+      if (!address.startsWith('dead') || now < line.dies_at) {
+        now += line.answering_ms;
+        schedule.answered(address, now);
+        continue;
+      }
+      const cost_ms = line.timeout_ms + 500;
+      now += cost_ms;
+      if (first_timeout_at < 0) first_timeout_at = now;
+      else wasted_ms += cost_ms;
+      schedule.missed(address, 'silent', 'no answer', now, cost_ms);
+    }
+    return { share: wasted_ms / (now - first_timeout_at), slowest_beat_ms };
+  }
+
+  test.each([
+    ['dead from the start', { answering_ms: 20, timeout_ms: 1000, dies_at: 0 }],
+    ['dead after an hour', { answering_ms: 20, timeout_ms: 1000, dies_at: 3_600_000 }],
+    ['with a short timeout', { answering_ms: 10, timeout_ms: 100, dies_at: 60_000 }],
+    ['with a long timeout', { answering_ms: 10, timeout_ms: 5000, dies_at: 60_000 }],
+    ['asked for three blocks', { answering_ms: 5, timeout_ms: 1000, dies_at: 0, polls_of_dead: 3 }],
+  ])('%s costs at most 2 % of an hour', (_what, line) => {
+    const { share } = shareOfDead(line, 3_600_000);
+    expect(share).toBeGreaterThan(0.005);
+    expect(share).toBeLessThanOrEqual(0.02);
+  });
+
+  test('the others keep their beat but for one timeout', () => {
+    const line = { answering_ms: 20, timeout_ms: 1000, dies_at: 60_000 };
+    expect(shareOfDead(line, 3_600_000).slowest_beat_ms).toBeLessThan(1000 + 2 * 1500);
+  });
+
+  test('one lost answer is no death: the unit is asked again at its next beat', () => {
+    const schedule = scheduleOf(five, six);
+    schedule.answered('unit/6', 100_000);
+    schedule.answered('unit/5', 100_000);
+    schedule.missed('unit/5', 'silent', 'no answer', 101_200, 200);
+    schedule.hold('unit/6');
+    expect(schedule.next(102_199)).toEqual({ wait_ms: 1 });
+    expect(schedule.next(102_200)).toEqual({ poll: five });
   });
 });
