@@ -1,6 +1,6 @@
 /** A clock that jumps to the next timer as soon as nothing else is to do: hours pass in seconds. */
 import { setImmediate as turn } from 'node:timers/promises';
-import { type Clock, systemClock } from '../shared/runtime/clock.ts';
+import { type Clock, systemClock } from '../../shared/runtime/clock.ts';
 
 export interface VirtualClock extends Clock {
   /** Lets time pass until the condition holds. */

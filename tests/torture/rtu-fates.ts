@@ -3,8 +3,8 @@
  * three flipped bits, or one burst of 16): beyond it one damaged frame in 65,536 is a good one, and
  * only the meter's second look at a leap can tell.
  */
-import { checksumOf } from '../gateway/sources/checksum.ts';
-import type { RtuQuestion } from '../gateway/sources/modbus-rtu-frame.ts';
+import { checksumOf } from '../../gateway/sources/checksum.ts';
+import type { RtuQuestion } from '../../gateway/sources/modbus-rtu-frame.ts';
 import type { Seeded } from './seeded.ts';
 
 export const fates = [

@@ -5,7 +5,7 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer } from 'node:net';
 import modbusSerial from 'modbus-serial';
-import { systemClock } from '../shared/runtime/clock.ts';
+import { systemClock } from '../../shared/runtime/clock.ts';
 import { isRight, pollsOf, units } from './rtu.ts';
 import { deliveriesOf, fates } from './rtu-fates.ts';
 import { seeded } from './seeded.ts';

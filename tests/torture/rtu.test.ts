@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import { tortureRtu } from '../../../torture/rtu.ts';
-import { deadUnitShare } from '../../../torture/rtu-dead-unit.ts';
-import { tortureModbusSerial } from '../../../torture/rtu-modbus-serial.ts';
+import { tortureRtu } from './rtu.ts';
+import { deadUnitShare } from './rtu-dead-unit.ts';
+import { tortureModbusSerial } from './rtu-modbus-serial.ts';
 
 test('of 20,000 answers of a bad line no value is taken for another register’s', async () => {
   const { by_fate, values, wrong, first_wrong } = await tortureRtu(20_000, 3);

@@ -3,11 +3,11 @@
  * time. Every register holds a value that names its owner, so a value under another address shows.
  */
 
-import { ModbusSource } from '../gateway/sources/modbus.ts';
-import type { ModbusPoll } from '../gateway/sources/modbus-blocks.ts';
-import { rtuBus } from '../gateway/sources/modbus-rtu.ts';
-import type { Frame } from '../gateway/sources/source.ts';
-import { silentLog } from '../shared/runtime/log.ts';
+import { ModbusSource } from '../../gateway/sources/modbus.ts';
+import type { ModbusPoll } from '../../gateway/sources/modbus-blocks.ts';
+import { rtuBus } from '../../gateway/sources/modbus-rtu.ts';
+import type { Frame } from '../../gateway/sources/source.ts';
+import { silentLog } from '../../shared/runtime/log.ts';
 import { deliveriesOf, type Fate, fates, registerBytes } from './rtu-fates.ts';
 import { type Seeded, seeded } from './seeded.ts';
 import { type VirtualClock, virtualClock } from './virtual-clock.ts';

@@ -1,7 +1,7 @@
 /** What one dead unit of 32 costs the others on an RS-485 line, in virtual time. */
-import { ModbusSource } from '../gateway/sources/modbus.ts';
-import { rtuBus } from '../gateway/sources/modbus-rtu.ts';
-import { silentLog } from '../shared/runtime/log.ts';
+import { ModbusSource } from '../../gateway/sources/modbus.ts';
+import { rtuBus } from '../../gateway/sources/modbus-rtu.ts';
+import { silentLog } from '../../shared/runtime/log.ts';
 import { answerFrame } from './rtu-fates.ts';
 import { seeded } from './seeded.ts';
 import { virtualClock } from './virtual-clock.ts';
