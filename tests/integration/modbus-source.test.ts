@@ -7,6 +7,8 @@ import modbusSerial from 'modbus-serial';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { ModbusSource } from '../../gateway/sources/modbus.ts';
 import type { ModbusPoll } from '../../gateway/sources/modbus-blocks.ts';
+import type { ModbusBus } from '../../gateway/sources/modbus-link.ts';
+import { modbusRtuOverTcpBus } from '../../gateway/sources/modbus-rtu.ts';
 import { modbusTcpBus } from '../../gateway/sources/modbus-tcp.ts';
 import type { Accept } from '../../gateway/sources/source.ts';
 import { systemClock } from '../../shared/runtime/clock.ts';
@@ -42,9 +44,17 @@ async function startSource(
   polls: readonly ModbusPoll[],
   accept: Accept = log.accept,
 ): Promise<ModbusSource> {
+  return startOn(modbusTcpBus('127.0.0.1', port, systemClock), polls, accept);
+}
+
+async function startOn(
+  bus: ModbusBus,
+  polls: readonly ModbusPoll[],
+  accept: Accept = log.accept,
+): Promise<ModbusSource> {
   const source = new ModbusSource({
     name: 'bus',
-    bus: modbusTcpBus('127.0.0.1', port, systemClock),
+    bus,
     accept,
     clock: systemClock,
     log: silentLog,
@@ -240,20 +250,37 @@ describe('a device that answers late', () => {
 
 describeWith(pymodbus, 'a Modbus TCP server of another make', () => {
   test('its two-word value arrives whole, and its exception is a fault', async () => {
+    const port = await startPymodbus();
+    await startSource(port, [
+      poll(5, { count: 4 }),
+      poll(5, { address: 'unit/5/absent', start: 100 }),
+    ]);
+    await expectBoth();
+  });
+
+  test('and so they do over RTU', async () => {
+    const bus = modbusRtuOverTcpBus('127.0.0.1', await startPymodbus('rtu'), systemClock);
+    await startOn(bus, [poll(5, { count: 4 }), poll(5, { address: 'unit/5/absent', start: 100 })]);
+    await expectBoth();
+  });
+
+  async function startPymodbus(...parameters: string[]): Promise<number> {
     const script = path.join(import.meta.dirname, '../../../tests/support/pymodbus-server.py');
-    const server = spawn('/usr/bin/python3', [script], { stdio: ['ignore', 'pipe', 'ignore'] });
+    const server = spawn('/usr/bin/python3', [script, ...parameters], {
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
     cleanups.push(async () => {
       server.kill();
       await once(server, 'exit');
     });
     const [line] = await once(createInterface(server.stdout), 'line');
-    await startSource(Number(line), [
-      poll(5, { count: 4 }),
-      poll(5, { address: 'unit/5/absent', start: 100 }),
-    ]);
+    return Number(line);
+  }
+
+  async function expectBoth(): Promise<void> {
     await eventually('both', () => new Set(log.told()).size === 2, 10_000);
     expect(new Set(log.told())).toEqual(
       new Set(['unit/5 0001000a00000007', 'unit/5/absent exception_answer']),
     );
-  });
+  }
 });

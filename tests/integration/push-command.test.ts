@@ -151,3 +151,35 @@ test('source test watches the daemon that holds the source', async () => {
   );
   expect(tested).toMatchObject({ by: 'daemon', status: { state: 'running' } });
 });
+
+test('every kind of source is taken, and what is wrong with one is named with its line', async () => {
+  const folder = workspace.folder();
+  const config = join(folder, 'footbridge.yaml');
+  const check = () => command('footbridge', '--config', config, 'check-config');
+  const tls = '{ cert_file: c.pem, key_file: k.pem, client_ca_file: ca.pem }';
+  const good = [
+    `{ name: a, kind: mqtt-listen, tls: ${tls}, allow_anonymous: false, users: [{ username: s, password_file: p, topics: ["c/+"] }] }`,
+    '{ name: b, kind: mqtt-connect, url: "mqtts://x:8883", topics: ["$share/g/c/#"], status_topic: s/1, tls: { ca_file: ca.pem } }',
+    '{ name: c, kind: http-listen, device_id: "header:x-serial" }',
+    '{ name: d, kind: modbus-rtu, path: /dev/serial/by-id/x, baud: 19200, parity: even }',
+    '{ name: e, kind: modbus-rtu-tcp, host: 10.0.0.8, port: 4001 }',
+  ];
+  const bad = [
+    '{ name: a, kind: mqtt-listen, tls: { cert_file: c.pem } }',
+    '{ name: b, kind: mqtt-connect, url: "mqtt://x", topics: ["c/#/d"] }',
+    '{ name: c, kind: http-listen, device_id: serial }',
+    '{ name: d, kind: modbus-rtu, path: COM3 }',
+    '{ name: e, kind: modbus-rtu-tcp, host: 10.0.0.8 }',
+  ];
+  const written = (lines: string[]) => ['sources:', ...lines.map((line) => `  - ${line}`), ''];
+  writeFileSync(config, written(good).join('\n'));
+  expect(await check()).toMatchObject({ code: 0 });
+  writeFileSync(config, written(bad).join('\n'));
+  const { code, stderr } = await check();
+  expect(code).toBe(78);
+  expect(stderr).toMatch(/yaml:2 {2}sources\.0\.tls\.key_file/);
+  expect(stderr).toMatch(/yaml:3 {2}sources\.1\.topics\.0 .*stands for one whole level/);
+  expect(stderr).toMatch(/yaml:4 {2}sources\.2\.device_id .*query:NAME/);
+  expect(stderr).toMatch(/yaml:5 {2}sources\.3\.path .*by-id/);
+  expect(stderr).toMatch(/yaml:6 {2}sources\.4\.port/);
+});
