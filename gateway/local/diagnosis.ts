@@ -18,7 +18,7 @@ const skew_warn_ms = 60_000;
 export function diagnose(status: GatewayStatus, now: number): Finding[] {
   return [
     disk(status),
-    ...status.sources.map(source),
+    ...status.sources.flatMap(source),
     ...sensors(status, now),
     quarantine(status),
     ...uplink(status, now),
@@ -33,13 +33,28 @@ function disk({ durability, buffer_error, buffer }: GatewayStatus): Finding {
   return { check: 'buffer', result: 'fault', seen: buffer_error ?? 'cannot be written', todo };
 }
 
-function source({ source: name, state, error, frames }: GatewayStatus['sources'][number]): Finding {
+function source(seen: GatewayStatus['sources'][number]): Finding[] {
+  const { source: name, state, error, frames, refused, last_refusal, units } = seen;
   const check = `source ${name}`;
+  const found: Finding[] = [];
   if (state === 'failing') {
     const todo = errorCatalogue.source_unavailable.hint;
-    return { check, result: 'fault', seen: error ?? 'failing', todo };
+    found.push({ check, result: 'fault', seen: error ?? 'failing', todo });
+  } else {
+    found.push(good(check, `${state}, ${frames} frames`));
+    // Of a bus on which nobody answers the source itself has told already.
+    for (const { address, error: why } of units.filter((unit) => unit.error !== null)) {
+      const todo = `Check power, cable and number of the device; \`footbridge source test ${name}\` watches it.`;
+      found.push({ check: `${name} ${address}`, result: 'fault', seen: why ?? '', todo });
+    }
   }
-  return good(check, `${state}, ${frames} frames`);
+  if (refused > 0) {
+    const todo =
+      'Enter the login that `footbridge sensor pair --login` printed, or pair again for a new one.';
+    const who = `${refused} times a device was turned away, the last ${last_refusal}`;
+    found.push({ check: `${name} logins`, result: 'warning', seen: who, todo });
+  }
+  return found;
 }
 
 function sensors({ sensors: paired, started_at }: GatewayStatus, now: number): Finding[] {

@@ -65,6 +65,10 @@ test('a door that pushes over HTTP under its own login is counted, and nobody el
   const { sensors, sources } = await jsonOf<GatewayStatus>('footbridge', ...store.of, 'status');
   expect(sensors[0]?.last_seen_at).not.toBeNull();
   expect(sources[0]).toMatchObject({ frames: 1, refused: 1 });
+
+  const { stdout } = await command('footbridge', ...store.of, 'doctor');
+  expect(stdout).toMatch(/WARNING {2}push logins: 1 times .* at \/door/);
+  expect(stdout).toContain('sensor pair --login');
 });
 
 test('a login outlives a change of the sensor', async () => {
