@@ -1,8 +1,5 @@
 /** HQ's composition root: what runs, in the order in which it starts. */
-import type { ScheduledTask } from 'node-cron';
-import { schedule } from 'node-cron';
 import type { Clock } from '../shared/runtime/clock.ts';
-import { errorText } from '../shared/runtime/errors.ts';
 import type { Part } from '../shared/runtime/lifecycle.ts';
 import { Lifecycle } from '../shared/runtime/lifecycle.ts';
 import type { Log } from '../shared/runtime/log.ts';
@@ -14,6 +11,8 @@ import { httpPart, httpServer } from './http/server.ts';
 import type { Sample } from './metrics.ts';
 import { Metrics } from './metrics.ts';
 import { ensurePartitions } from './partitions.ts';
+import { calendarJob } from './rollups/calendar-job.ts';
+import { closeHours, organizationsToClose } from './rollups/mark-hours.ts';
 import { rollupWorker } from './rollups/rollup-worker.ts';
 
 /** A worker whose pass takes longer than this hangs, and systemd may restart the service. */
@@ -55,8 +54,9 @@ export async function startService(options: ServiceOptions): Promise<Service> {
 
   const lifecycle = new Lifecycle(clock, log);
   await lifecycle.start([
-    partitionJob(db, log),
+    partitionJob(options),
     rollups,
+    closingJob(options, () => rollups.wake()),
     alerts,
     http,
     sdNotify({
@@ -73,25 +73,31 @@ function age_s(clock: Clock, since_ms: number): number {
   return Math.round((clock.monotonic() - since_ms) / 100) / 10;
 }
 
-/** Once at start, because the service may have been down for months, then every night. */
-function partitionJob(db: Database, log: Log): Part {
-  const run = async () => {
-    const created = await ensurePartitions(db);
-    log.info({ created }, 'partitions are in place');
-  };
-  const nightly = () =>
-    run().catch((error) => {
-      log.error({ detail: errorText(error) }, 'partitions could not be created');
-    });
-  let job: ScheduledTask | undefined;
-  return {
+/** Hours in which nothing arrived say so too; organization by organization, some minutes past. */
+function closingJob({ db, clock, log }: ServiceOptions, marked: () => void): Part {
+  return calendarJob({
+    db,
+    log,
+    name: 'close-hours',
+    at: '4 * * * *',
+    async work() {
+      let hours = 0;
+      for (const organization_id of await organizationsToClose(db)) {
+        hours += await closeHours(db, organization_id, clock.now());
+      }
+      marked();
+      return `${hours} hours marked`;
+    },
+  });
+}
+
+/** Nightly; at start too, because the service may have been down for months. */
+function partitionJob({ db, log }: ServiceOptions): Part {
+  return calendarJob({
+    db,
+    log,
     name: 'partitions',
-    async start() {
-      await run();
-      job = schedule('17 1 * * *', nightly, { timezone: 'UTC', noOverlap: true });
-    },
-    async stop() {
-      await job?.destroy();
-    },
-  };
+    at: '17 1 * * *',
+    work: async () => `${await ensurePartitions(db)} partitions created`,
+  });
 }

@@ -14,6 +14,7 @@ const metrics = {
   hq_heartbeats_total: { type: 'counter', help: 'Heartbeats stored.' },
   hq_gateways_enrolled_total: { type: 'counter', help: 'Enrolments answered with 200.' },
   hq_rollup_hours_recomputed_total: { type: 'counter', help: 'Store hours recomputed from raw.' },
+  hq_rollup_days_folded_total: { type: 'counter', help: 'Store days folded from hours.' },
   hq_rollup_seconds_since_success: {
     type: 'gauge',
     help: 'Age of the last rollup pass that worked.',

@@ -10,6 +10,7 @@ import { gatewayCommand } from './gateway-command.ts';
 import { migrateCommand } from './migrate-command.ts';
 import { orgCommand } from './org-command.ts';
 import { reportCommand } from './report-command.ts';
+import { rollupCommand } from './rollup-command.ts';
 import { serveCommand } from './serve-command.ts';
 import { storeCommand } from './store-command.ts';
 import { userCommand } from './user-command.ts';
@@ -40,6 +41,7 @@ function program(root: string): Command {
     gatewayCommand(root),
     userCommand(root),
     reportCommand(root),
+    rollupCommand(root),
     doctorCommand(root),
   ];
   for (const one of commands) made.addCommand(one);

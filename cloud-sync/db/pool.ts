@@ -106,6 +106,12 @@ export class Database {
   ): Promise<T> {
     const client = await this.#pool.connect();
     let broken: Error | undefined;
+    // A server that ends the connection in mid-transaction says so twice: to the query that waits,
+    // and here, where an unheard error would end the process.
+    const lost = (error: Error) => {
+      broken = error;
+    };
+    client.on('error', lost);
     try {
       await client.query(`begin; set local role ${role}; ${identity(client, scope)}`);
       const result = await work({ query: async (text, values) => rows(client, text, values) });
@@ -117,6 +123,7 @@ export class Database {
       });
       throw error;
     } finally {
+      client.off('error', lost);
       client.release(broken);
     }
   }

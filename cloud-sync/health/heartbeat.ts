@@ -78,7 +78,7 @@ async function storeSensors(
      on conflict (organization_id, store_id, sensor_id) do update set
        name = excluded.name, gateway_id = excluded.gateway_id, profile = excluded.profile,
        last_seen_at = coalesce(excluded.last_seen_at, m.last_seen_at),
-       silent_after_s = excluded.silent_after_s, updated_at = now()`,
+       silent_after_s = excluded.silent_after_s, counting_until = null, updated_at = now()`,
     [
       organization_id,
       store_id,
@@ -93,7 +93,7 @@ async function storeSensors(
   );
   // A sensor that the gateway no longer names was unpaired: nobody waits for it any more.
   await query(
-    `update public.sensor_metadata set silent_after_s = null, updated_at = now()
+    `update public.sensor_metadata set silent_after_s = null, counting_until = now(), updated_at = now()
      where organization_id = $1 and store_id = $2 and gateway_id = $3
        and silent_after_s is not null and sensor_id <> all ($4)`,
     [organization_id, store_id, gateway_id, once.map((sensor) => sensor.sensor_id)],

@@ -92,12 +92,12 @@ export async function insertCounts(
   );
 }
 
-/** Inserts zone readings; their hours are not rolled up. */
+/** Inserts zone readings and marks their hours, as counts do. */
 export async function insertZones(
   tx: Transaction,
   gateway: GatewayIdentity,
   rows: readonly ZoneRow[],
-  store: { epoch: string },
+  store: { timezone: string; epoch: string },
 ): Promise<Insertion> {
   if (rows.length === 0) return { duplicate: 0, rejected: [] };
   const columns = (of: readonly ZoneRow[]) => [
@@ -125,11 +125,16 @@ export async function insertZones(
          dwell_s, interval_s, flags, sequence, to_timestamp(received_ms / 1000)
        from sent order by observed_ms, sensor_id, region_id, sequence
        on conflict do nothing
-       returning gateway_sequence
+       returning "timestamp", gateway_sequence
+     ), marked as (
+       insert into app.rollup_dirty as d (organization_id, store_id, bucket)
+       select distinct $1::uuid, $2::uuid, date_trunc('hour', i."timestamp", $13) as bucket
+       from inserted i order by bucket
+       on conflict (organization_id, store_id, bucket) do update set n = d.n + 1
      )
      select s.sequence from sent s
      where not exists (select from inserted i where i.gateway_sequence = s.sequence)`,
-    [...tenantOf(gateway), ...columns(rows)],
+    [...tenantOf(gateway), ...columns(rows), store.timezone],
   );
   if (missing.length === 0) return { duplicate: 0, rejected: [] };
   const left = onlySequences(rows, missing);

@@ -305,6 +305,7 @@ describeOnEngines('the tenant wall', (engine) => {
            and a.attname <> 'organization_id' order by 1`,
       );
       expect(odd.map(({ name }) => name)).toEqual([
+        'app.job_runs job_runs_pkey',
         'app.memberships memberships_user_id_fkey',
         'app.users users_pkey',
         'organizations organizations_pkey',

@@ -15,7 +15,7 @@ const homes: Record<string, readonly string[]> = {
   fastify: ['gateway/local/', 'cloud-sync/http/'],
   'modbus-serial': ['gateway/sources/modbus-tcp.ts', 'demo/modbus-sensor.ts'],
   mqtt: ['gateway/sources/mqtt-connect.ts', 'demo/publisher.ts'],
-  'node-cron': ['cloud-sync/main.ts'],
+  'node-cron': ['cloud-sync/rollups/calendar-job.ts'],
   'node-pg-migrate': ['cloud-sync/db/'],
   'node-pty': ['demo/pseudo-terminal.ts'],
   pg: ['cloud-sync/db/'],
