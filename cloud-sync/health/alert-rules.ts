@@ -6,6 +6,8 @@
  * offline holds the alerts of its sensors as they are.
  */
 import { heartbeat_interval_s } from '../../shared/wire/heartbeat.ts';
+import type { UsualHour } from './expected-traffic.ts';
+import { blind_after_people, expectedPeople } from './expected-traffic.ts';
 
 /** Three heartbeats missed. */
 export const heartbeat_grace_default_s = 3 * heartbeat_interval_s;
@@ -34,10 +36,19 @@ export interface WatchedSensor {
   readonly silent_after_s: number;
 }
 
+/** What a sensor last counted, and what it usually counts since then. */
+export interface WatchedTraffic {
+  /** `sensor_metadata.id`. */
+  readonly id: string;
+  /** End of the last interval in which somebody passed, ms since the epoch, the gateway's clock. */
+  readonly last_counted_at: number;
+  readonly usual: readonly UsualHour[];
+}
+
 export interface Alert {
   readonly dedup_key: string;
   readonly store_id: string;
-  readonly alert_type: 'gateway_offline' | 'sensor_silent';
+  readonly alert_type: 'gateway_offline' | 'sensor_silent' | 'sensor_blind';
   readonly severity: 'critical' | 'warning';
   readonly title: string;
   readonly description: string;
@@ -53,6 +64,8 @@ export interface Decision {
 export function decideAlerts(seen: {
   gateways: readonly WatchedGateway[];
   sensors: readonly WatchedSensor[];
+  /** Null: not looked at this time, so what is decided about it stays. */
+  traffic: readonly WatchedTraffic[] | null;
   /** dedup_key of the alerts that are open. */
   open: readonly string[];
   /** ms since the epoch, HQ's clock. */
@@ -80,16 +93,29 @@ export function decideAlerts(seen: {
   }
 
   const delivered = new Map(seen.gateways.map((g) => [g.gateway_id, g.delivered_at]));
+  const traffic = new Map(seen.traffic?.map((one) => [one.id, one]));
   for (const sensor of seen.sensors) {
     const key = `sensor_silent:${sensor.id}`;
+    const blind_key = `sensor_blind:${sensor.id}`;
     const until = delivered.get(sensor.gateway_id) ?? null;
     if (offline.has(sensor.gateway_id) || until === null) {
-      undecided.add(key);
+      undecided.add(key).add(blind_key);
       continue;
     }
     const heard = sensor.last_seen_at ?? sensor.known_since;
     if (until - heard > sensor.silent_after_s * 1000) {
       holding.set(key, sensorSilent(sensor, key));
+      // One fault, one alert: of a sensor that says nothing, nobody asks how many it counts.
+      undecided.add(blind_key);
+      continue;
+    }
+    const one = traffic.get(sensor.id);
+    if (seen.traffic === null) undecided.add(blind_key);
+    else if (one !== undefined) {
+      const people = expectedPeople(one.usual, one.last_counted_at, until);
+      if (people >= blind_after_people) {
+        holding.set(blind_key, sensorBlind(sensor, blind_key, one, people));
+      }
     }
   }
 
@@ -127,6 +153,30 @@ function sensorSilent(sensor: WatchedSensor, dedup_key: string): Alert {
       sensor_id: sensor.sensor_id,
       gateway_id: sensor.gateway_id,
       last_seen_at: sensor.last_seen_at,
+    },
+  };
+}
+
+function sensorBlind(
+  sensor: WatchedSensor,
+  dedup_key: string,
+  { last_counted_at }: WatchedTraffic,
+  people: number,
+): Alert {
+  return {
+    dedup_key,
+    store_id: sensor.store_id,
+    alert_type: 'sensor_blind',
+    severity: 'warning',
+    title: `Sensor ${sensor.sensor_id} counts nobody`,
+    description:
+      `It speaks, but reports nobody where about ${Math.round(people)} people pass at this time of ` +
+      'the week. Check that nothing covers it, and whether the store is closed today.',
+    metadata: {
+      sensor_id: sensor.sensor_id,
+      gateway_id: sensor.gateway_id,
+      last_counted_at,
+      expected_people: Math.round(people),
     },
   };
 }

@@ -6,8 +6,11 @@ import type { Worker } from '../worker.ts';
 import { worker } from '../worker.ts';
 import type { Alert, WatchedGateway, WatchedSensor } from './alert-rules.ts';
 import { decideAlerts } from './alert-rules.ts';
+import { observeTraffic } from './observe-traffic.ts';
 
 const idle_ms_max = 2_000;
+/** Looking at traffic reads weeks of hours, and nothing of it is urgent within a minute. */
+const traffic_every_ms = 60_000;
 
 export function alertWorker(options: {
   db: Database;
@@ -17,16 +20,19 @@ export function alertWorker(options: {
 }): Worker {
   const { db, clock, log, heartbeat_grace_s } = options;
   const watching_since = clock.now();
+  let traffic_at = Number.NEGATIVE_INFINITY;
   return worker({
     name: 'alerts',
     idle_ms: Math.min(idle_ms_max, heartbeat_grace_s * 250),
     clock,
     log,
     async pass(signal) {
+      const traffic = clock.monotonic() - traffic_at >= traffic_every_ms;
+      if (traffic) traffic_at = clock.monotonic();
       for (const organization_id of await activeOrganizations(db)) {
         if (signal.aborted) return;
-        const now = clock.now();
-        await evaluateAlerts(db, { organization_id, now, watching_since, heartbeat_grace_s });
+        const at = { organization_id, now: clock.now(), watching_since, heartbeat_grace_s };
+        await evaluateAlerts(db, { ...at, traffic });
       }
     },
   });
@@ -47,11 +53,14 @@ export async function evaluateAlerts(
     now: number;
     watching_since: number;
     heartbeat_grace_s: number;
+    /** Whether to look at what sensors usually count. */
+    traffic: boolean;
   },
 ): Promise<void> {
   const { organization_id } = at;
   await db.inTenant({ organization_id }, 'app_health', async (tx) => {
-    const decision = decideAlerts({ ...at, ...(await observe(tx, organization_id)) });
+    const traffic = at.traffic ? await observeTraffic(tx, organization_id) : null;
+    const decision = decideAlerts({ ...at, ...(await observe(tx, organization_id)), traffic });
     for (const alert of decision.raise) await raise(tx, organization_id, alert, at.now);
     if (decision.resolve.length > 0) {
       await tx.query(

@@ -6,8 +6,10 @@ import type { Heartbeat, HeartbeatAnswer } from '../../shared/wire/heartbeat.ts'
 import type { Hq, TestGateway, TestStore } from '../support/hq.ts';
 import { addTestStore, enrollTestGateway, eventually, openHq } from '../support/hq.ts';
 import { describeOnEngines } from '../support/postgres.ts';
+import { insertCounts } from '../support/store-traffic.ts';
 
 const minute = 60_000;
+const hour = 60 * minute;
 
 function heartbeat(
   changes: Partial<Heartbeat> = {},
@@ -70,6 +72,7 @@ describeOnEngines('alerts', (engine) => {
           now,
           watching_since: 0,
           heartbeat_grace_s: 180,
+          traffic: true,
         }),
     };
   };
@@ -145,6 +148,72 @@ describeOnEngines('alerts', (engine) => {
     await beatOver(gateway, heartbeat({ sensors: [] }));
     await look(start + minute);
     expect(await alertsOf(store)).toEqual([{ alert_type: 'sensor_silent', is_resolved: true }]);
+  });
+
+  it('are raised for a sensor that speaks but counts nobody where people usually pass', async () => {
+    const { store, beat, look } = await place();
+    const now = Math.floor(Date.now() / hour) * hour;
+    await beat(now, now, now - 2 * hour);
+    const alertTypes = async () => (await alertsOf(store)).map((one) => one.alert_type);
+    // Thirty people in every hour of four weeks, the last of them two hours ago.
+    await hq.asOwner(
+      `insert into hourly_analytics (organization_id, store_id, sensor_id, start_time, end_time,
+         local_date, local_hour, utc_offset_min, total_in, total_out, covered_s, readings, coverage)
+       select $1, $2, 'front-door', h, h + interval '1 hour', h::date, 0, 0, 20, 10, 3600, 60, 1
+       from generate_series($3::timestamptz - interval '29 days', $3, interval '1 hour') h`,
+      [store.organization.id, store.store_id, new Date(now)],
+    );
+    const counted = (at: number) =>
+      insertCounts(hq, store, [{ sensor_id: 'front-door', at: at - minute, in: 1 }]);
+    await counted(now - 2 * hour);
+    await beat(now, now, now - 2 * hour + 35 * minute);
+    await look(now);
+    expect(await alertTypes()).toEqual([]);
+    await beat(now, now, now - 2 * hour + 45 * minute);
+    await look(now);
+    await look(now);
+    expect(await alertTypes()).toEqual(['sensor_blind']);
+    await counted(now);
+    await beat(now, now);
+    await look(now);
+    expect(await alertsOf(store)).toEqual([{ alert_type: 'sensor_blind', is_resolved: true }]);
+  });
+
+  it('are not raised for nobody on a day on which the store is closed', async () => {
+    const { store, beat, look } = await place();
+    const now = Math.floor(Date.now() / hour) * hour;
+    await beat(now, now);
+    await hq.asOwner(
+      `insert into hourly_analytics (organization_id, store_id, sensor_id, start_time, end_time,
+         local_date, local_hour, utc_offset_min, total_in, total_out, covered_s, readings, coverage)
+       select $1, $2, 'front-door', h, h + interval '1 hour', h::date, 0, 0, 20, 10, 3600, 60, 1
+       from generate_series($3::timestamptz - interval '29 days', $3, interval '1 hour') h`,
+      [store.organization.id, store.store_id, new Date(now)],
+    );
+    await hq.asOwner('insert into store_closures values ($1, $2, $3, $4)', [
+      store.organization.id,
+      store.store_id,
+      new Date(now - 48 * hour),
+      new Date(now + 48 * hour),
+    ]);
+    await look(now);
+    expect(await alertsOf(store)).toEqual([]);
+  });
+
+  it('are one for a gateway that is away with forty sensors', async () => {
+    const { store, gateway, look } = await place();
+    const start = Date.now();
+    const sensors = Array.from({ length: 40 }, (_, i) => ({
+      sensor_id: `door-${i}`,
+      name: `Door ${i}`,
+      profile: 'json-counter',
+      kind: 'line' as const,
+      last_seen_at: start,
+      silent_after_s: 60,
+    }));
+    await beatOver(gateway, heartbeat({ sensors }));
+    await look(start + 4 * minute);
+    expect((await alertsOf(store)).map((one) => one.alert_type)).toEqual(['gateway_offline']);
   });
 
   it('come by themselves while HQ runs', async () => {

@@ -47,6 +47,7 @@ const decides = [
   'gateway/local/diagnosis.ts',
   'gateway/pairing/polling.ts',
   'cloud-sync/health/alert-rules.ts',
+  'cloud-sync/health/expected-traffic.ts',
   'demo/verdict.ts',
 ];
 

@@ -34,6 +34,7 @@ function decide(seen: Partial<Parameters<typeof decideAlerts>[0]>) {
   const { raise, resolve } = decideAlerts({
     gateways: [gateway()],
     sensors: [],
+    traffic: [],
     open: [],
     now,
     watching_since: 0,
@@ -105,5 +106,30 @@ describe('alert rules', () => {
   it('resolve what nobody watches any more', () => {
     const open = ['gateway_offline:g9', 'sensor_silent:m9'];
     expect(decide({ open }).resolve).toEqual(open);
+  });
+
+  describe('about a sensor that counts nobody', () => {
+    const usual = [{ start: now - 3600 * s, end: now, people: 30 }];
+    const nobody_since = (minutes: number) => ({
+      sensors: [sensor()],
+      gateways: [gateway({ delivered_at: now })],
+      traffic: [{ id: 'm1', last_counted_at: now - minutes * 60 * s, usual }],
+    });
+    const blind = ['sensor_blind:m1'];
+
+    it('wait until twenty people are missing, however long that takes', () => {
+      expect(decide(nobody_since(39)).raise).toEqual([]);
+      expect(decide(nobody_since(40)).raise).toEqual(blind);
+    });
+    it('say nothing more of one that is silent', () => {
+      const sensors = [sensor({ last_seen_at: now - 3600 * s })];
+      expect(decide({ ...nobody_since(60), sensors }).raise).toEqual(['sensor_silent:m1']);
+    });
+    it('leave it as it was behind a gateway that is away, and when nobody looked', () => {
+      const gateways = [gateway({ heartbeat_at: now - 3600 * s })];
+      expect(decide({ ...nobody_since(0), gateways, open: blind }).resolve).toEqual([]);
+      expect(decide({ ...nobody_since(0), traffic: null, open: blind }).resolve).toEqual([]);
+      expect(decide({ ...nobody_since(0), open: blind }).resolve).toEqual(blind);
+    });
   });
 });
