@@ -1,15 +1,17 @@
-/** `footbridge-hq report hours|alerts`. */
+/** `footbridge-hq report hours|totals|days|alerts`. */
 import type { Command } from 'commander';
 import { printJson, printTable } from '../../shared/runtime/command-output.ts';
 import { FootbridgeError } from '../../shared/runtime/errors.ts';
 import type { Database } from '../db/pool.ts';
 import { alertsOf } from '../reports/alerts.ts';
+import { daysOf, totalsOf } from '../reports/days.ts';
 import { hoursOf, type Person } from '../reports/hours.ts';
 import { organizationBySlug } from '../tenants/organizations.ts';
 import { memberByEmail } from '../tenants/users.ts';
 import { command, group } from './command.ts';
 import type { CommonOptions } from './context.ts';
 import { createContext, withDatabase } from './context.ts';
+import { day_columns, dayRow, total_columns, totalRow } from './report-tables.ts';
 
 interface HoursOptions extends CommonOptions {
   readonly org: string;
@@ -57,6 +59,39 @@ export function reportCommand(package_root: string): Command {
       }
     });
 
+  const totals = command('totals', {
+    summary: 'Hours of a store, all entrances together, with how complete they are.',
+    example: 'footbridge-hq report totals --org acme --store mad-1 --as mar@acme.example',
+  })
+    .requiredOption('--org <slug>', 'organization')
+    .requiredOption('--store <code>', 'store')
+    .requiredOption('--as <email>', 'the person asking')
+    .option('--from <time>', 'hours that start at or after, ISO 8601 with offset')
+    .option('--to <time>', 'hours that start before, ISO 8601 with offset')
+    .action(async (options: HoursOptions) => {
+      const window = { from: instant('--from', options.from), to: instant('--to', options.to) };
+      const report = await withDatabase(createContext(package_root, options), async (db) =>
+        totalsOf(db, await personAsking(db, options), options.store, window),
+      );
+      if (options.json) printJson({ organization: options.org, ...report });
+      else printTable(total_columns, report.hours.map(totalRow));
+    });
+
+  const days = command('days', {
+    summary: 'Days of a store: footfall, the busiest hour, and how complete they are.',
+    example: 'footbridge-hq report days --org acme --store mad-1 --as mar@acme.example',
+  })
+    .requiredOption('--org <slug>', 'organization')
+    .requiredOption('--store <code>', 'store')
+    .requiredOption('--as <email>', 'the person asking')
+    .action(async (options: HoursOptions) => {
+      const report = await withDatabase(createContext(package_root, options), async (db) =>
+        daysOf(db, await personAsking(db, options), options.store),
+      );
+      if (options.json) printJson({ organization: options.org, ...report });
+      else printTable(day_columns, report.days.map(dayRow));
+    });
+
   const alerts = command('alerts', {
     summary: 'Alerts of the stores that this person may see, newest first.',
     example: 'footbridge-hq report alerts --org acme --as mar@acme.example --open',
@@ -76,7 +111,7 @@ export function reportCommand(package_root: string): Command {
         );
       }
     });
-  return group('report', 'What HQ knows, under row security.', [hours, alerts]);
+  return group('report', 'What HQ knows, under row security.', [hours, totals, days, alerts]);
 }
 
 async function personAsking(db: Database, asked: { org: string; as: string }): Promise<Person> {

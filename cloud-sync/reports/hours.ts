@@ -1,6 +1,6 @@
 /** Hours of a store, as the person asking: row security decides, this only names columns. */
 import { FootbridgeError } from '../../shared/runtime/errors.ts';
-import type { Database } from '../db/pool.ts';
+import type { Database, Query } from '../db/pool.ts';
 
 export interface Person {
   readonly user_id: string;
@@ -31,25 +31,44 @@ export interface StoreHours {
   hours: StoreHour[];
 }
 
+/** Of which hours: those that start in [from, to); either side may be open. */
+export interface Window {
+  readonly from?: Date | undefined;
+  readonly to?: Date | undefined;
+}
+
 /**
- * @param window hours that start in [from, to); either side may be open.
+ * Asks about one store as this person.
+ *
  * @throws store_unknown also for a store that the person may not see: there is no difference.
  */
-export async function hoursOf(
+export async function askAbout<T extends object>(
   db: Database,
-  person: Person,
+  { user_id, organization_id }: Person,
   store_code: string,
-  window: { from?: Date | undefined; to?: Date | undefined },
-): Promise<StoreHours> {
-  const { organization_id } = person;
-  const claims = { sub: person.user_id, organization_id };
+  ask: (query: Query, store_id: string) => Promise<T>,
+): Promise<{ store: string; name: string; timezone: string } & T> {
+  const claims = { sub: user_id, organization_id };
   return db.inTenant({ claims }, 'authenticated', async ({ query }) => {
     const [store] = await query<{ id: string; name: string; timezone: string }>(
       'select id, name, timezone from public.stores where organization_id = $1 and code = $2',
       [organization_id, store_code],
     );
     if (store === undefined) throw new FootbridgeError('store_unknown', `"${store_code}"`);
-    const hours = await query<StoreHour>(
+    const answer = await ask(query, store.id);
+    return { store: store_code, name: store.name, timezone: store.timezone, ...answer };
+  });
+}
+
+/** @throws store_unknown */
+export function hoursOf(
+  db: Database,
+  person: Person,
+  store_code: string,
+  window: Window,
+): Promise<StoreHours> {
+  return askAbout(db, person, store_code, async (query, store_id) => ({
+    hours: await query<StoreHour>(
       `select sensor_id, start_time, end_time, local_date::text, local_hour, utc_offset_min,
          total_in, total_out, covered_s, readings, revised_at
        from public.hourly_analytics
@@ -57,8 +76,7 @@ export async function hoursOf(
          and start_time >= coalesce($3::timestamptz, '-infinity')
          and start_time < coalesce($4::timestamptz, 'infinity')
        order by start_time, sensor_id`,
-      [organization_id, store.id, window.from ?? null, window.to ?? null],
-    );
-    return { store: store_code, name: store.name, timezone: store.timezone, hours };
-  });
+      [person.organization_id, store_id, window.from ?? null, window.to ?? null],
+    ),
+  }));
 }

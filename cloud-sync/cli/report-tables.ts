@@ -1,0 +1,66 @@
+/** How reports about a store read on a terminal. */
+import type { StoreDay, StoreTotal } from '../reports/days.ts';
+
+type Row = (string | number | null)[];
+
+export const total_columns = [
+  'date',
+  'hour',
+  'in',
+  'out',
+  'footfall',
+  'inside',
+  'doors',
+  'covered',
+  'status',
+];
+
+export function totalRow(hour: StoreTotal): Row {
+  return [
+    hour.local_date,
+    clockHour(hour.local_hour, hour.utc_offset_min),
+    hour.total_in,
+    hour.total_out,
+    hour.footfall,
+    hour.net_occupancy,
+    `${hour.sensors_heard}/${hour.sensors_expected}`,
+    percent(hour.coverage),
+    hour.status,
+  ];
+}
+
+export const day_columns = [
+  'date',
+  'footfall',
+  'out of hours',
+  'peak hour',
+  'peak inside',
+  'hours',
+  'covered',
+  'status',
+];
+
+export function dayRow(day: StoreDay): Row {
+  return [
+    day.date,
+    day.total_footfall,
+    day.out_of_hours_in,
+    day.peak_hour === null ? null : `${String(day.peak_hour).padStart(2, '0')}:00`,
+    day.peak_occupancy,
+    day.hours_in_day,
+    percent(day.coverage),
+    day.status,
+  ];
+}
+
+/** With its offset: in an autumn night there are two hours of one name. */
+function clockHour(hour: number, offset_min: number): string {
+  const part = (n: number) => String(n).padStart(2, '0');
+  const east = Math.abs(offset_min);
+  const sign = offset_min < 0 ? '-' : '+';
+  return `${part(hour)}:00${sign}${part(Math.floor(east / 60))}:${part(east % 60)}`;
+}
+
+function percent(share: number | null): string | null {
+  return share === null ? null : `${Math.round(share * 100)} %`;
+}
