@@ -45,7 +45,7 @@ export async function observeTraffic(
        select hour.id, hour.h, case when count(a.start_time) >= ${weeks_min}
            and not exists (select from public.store_closures c
              where c.organization_id = $1 and c.store_id = hour.store_id
-               and (hour.h at time zone hour.timezone)::date between c.from_date and c.until_date)
+               and (hour.h at time zone hour.timezone)::date between c.first_date and c.last_date)
          then avg(a.total_in + a.total_out)::float8 end as people
        from hour left join public.hourly_analytics a on a.organization_id = $1
          and a.store_id = hour.store_id and a.start_time = hour.same

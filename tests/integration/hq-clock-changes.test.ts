@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { findClockChanges } from '../support/clock-changes.ts';
+import { findClockChanges, onePartitionForAllYears, wrongSums } from '../support/clock-changes.ts';
 import { addTestStore } from '../support/hq.ts';
 import type { TestDatabase } from '../support/postgres.ts';
 import { describeOnEngines, openTestDatabase } from '../support/postgres.ts';
@@ -49,16 +49,7 @@ describeOnEngines('hours around every change of every zone’s clock, 2000 to 20
       select distinct on (after - before, to_char(at at time zone zone, 'HH24:MI')) zone, at
       from clock_changes order by after - before, to_char(at at time zone zone, 'HH24:MI'), at`);
     expect(ways.length).toBeGreaterThan(20);
-    // One partition for all those years.
-    await hq.asOwner(`
-      do $$ declare part record; begin
-        for part in select c.oid::regclass as name from pg_inherits i join pg_class c on c.oid = inhrelid
-          where inhparent = 'public.people_counting_raw'::regclass loop
-          execute format('alter table public.people_counting_raw detach partition %s', part.name);
-        end loop;
-      end $$;
-      create table parts.all_years partition of public.people_counting_raw
-        for values from ('1999-01-01') to ('2039-01-01');`);
+    await onePartitionForAllYears(hq);
     const first = await addTestStore(hq);
     for (const { zone, at } of ways) {
       const store = await addTestStore(hq, { timezone: zone, organization: first.organization });
@@ -78,24 +69,6 @@ describeOnEngines('hours around every change of every zone’s clock, 2000 to 20
       );
     }
     await rollEverything(hq.db);
-    const wrong = await hq.asOwner(`
-      select s.timezone, raw.*, hours.*, days.*
-      from stores s cross join lateral (
-        select sum(in_count) as raw_in, count(*) as readings,
-          count(distinct ("timestamp" at time zone s.timezone)::date) as dates,
-          count(distinct date_trunc('hour', "timestamp" at time zone s.timezone)::text
-            || utc_offset("timestamp", s.timezone)) as labels
-        from people_counting_raw where store_id = s.id
-      ) raw cross join lateral (
-        select sum(total_in) as sensor_in, sum(readings) as counted, count(*) as hours
-        from hourly_analytics where store_id = s.id
-      ) hours cross join lateral (
-        select sum(total_in) as hour_in from store_hourly where store_id = s.id
-      ) stored cross join lateral (
-        select sum(total_in) as day_in, count(*) as days from daily_analytics where store_id = s.id
-      ) days
-      where raw_in is not null and ((raw_in, raw_in, raw_in, readings, labels, dates)
-        is distinct from (sensor_in, hour_in, day_in, counted, hours, days))`);
-    expect(wrong).toEqual([]);
+    expect(await wrongSums(hq)).toEqual([]);
   }, 180_000);
 });

@@ -41,10 +41,12 @@ describeOnEngines('days of a store', (engine) => {
       out: i === 59 ? outs : 0,
     }));
   const opens = (store: TestStore, from: string, to: string) =>
-    hq.asOwner(
-      `insert into store_opening_hours select $1, $2, d, $3, $4 from generate_series(1, 7) d`,
-      [store.organization.id, store.store_id, from, to],
-    );
+    hq.asOwner(`insert into store_hours select $1, $2, d, $3, $4 from generate_series(1, 7) d`, [
+      store.organization.id,
+      store.store_id,
+      from,
+      to,
+    ]);
   const day = async (store: TestStore, columns: string, after_days = 0) => {
     const [row] = await hq.asOwner(
       `select ${columns} from daily_analytics d where store_id = $1 and date = $2`,

@@ -42,7 +42,7 @@ describeOnEngines('the worked example of docs/hours-by-hand.md', (engine) => {
     const store = await addTestStore(hq, { timezone: 'Europe/Madrid' });
     const { organization, store_id } = store;
     await hq.asOwner(
-      `insert into store_opening_hours
+      `insert into store_hours
        select $1, $2, d, '10:00', '13:00' from generate_series(1, 7) d`,
       [organization.id, store_id],
     );

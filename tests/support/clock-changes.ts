@@ -32,3 +32,41 @@ export async function findClockChanges(hq: TestDatabase): Promise<void> {
     ) m
     where c.before <> c.after`);
 }
+
+/** One partition for all those years, instead of one a month. */
+export async function onePartitionForAllYears(hq: TestDatabase): Promise<void> {
+  await hq.asOwner(`
+    do $$ declare part record; begin
+      for part in select c.oid::regclass as name from pg_inherits i join pg_class c on c.oid = inhrelid
+        where inhparent = 'public.people_counting_raw'::regclass loop
+        execute format('alter table public.people_counting_raw detach partition %s', part.name);
+      end loop;
+    end $$;
+    create table parts.all_years partition of public.people_counting_raw
+      for values from ('1999-01-01') to ('2039-01-01');`);
+}
+
+/** Stores whose hours or days do not sum up to their readings, or that lack an hour or a day. */
+export function wrongSums(hq: TestDatabase, store_id?: string): Promise<unknown[]> {
+  return hq.asOwner(
+    `select s.timezone, raw.*, hours.*, stored.*, days.*
+     from stores s cross join lateral (
+       select sum(in_count) as raw_in, count(*) as readings,
+         count(distinct ("timestamp" at time zone s.timezone)::date) as dates,
+         count(distinct date_trunc('hour', "timestamp" at time zone s.timezone)::text
+           || utc_offset("timestamp", s.timezone)) as labels
+       from people_counting_raw where store_id = s.id
+     ) raw cross join lateral (
+       select sum(total_in) as sensor_in, sum(readings) as counted, count(*) as hours
+       from hourly_analytics where store_id = s.id
+     ) hours cross join lateral (
+       select sum(total_in) as hour_in from store_hourly where store_id = s.id
+     ) stored cross join lateral (
+       select sum(total_in) as day_in, count(*) as days from daily_analytics where store_id = s.id
+     ) days
+     where s.id = coalesce($1, s.id) and raw_in is not null
+       and ((raw_in, raw_in, raw_in, readings, labels, dates)
+         is distinct from (sensor_in, hour_in, day_in, counted, hours, days))`,
+    [store_id ?? null],
+  );
+}

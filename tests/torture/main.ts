@@ -35,6 +35,23 @@ const tortures: Record<string, { runs: number; load: () => Promise<Torture> }> =
     },
   },
   rtu: { runs: 1_000_000, load: async () => (await import('./rtu-torture.ts')).rtuTorture },
+  zones: {
+    runs: 1,
+    load: async () => {
+      const { tortureTheZones } = await import('./zones.ts');
+      return async (_runs, _seed, tell) => {
+        const result = await tortureTheZones(tell);
+        const { zones, changes, rows, hours, wrong } = result;
+        return {
+          document: { ...result },
+          isHeld: wrong === 0,
+          lines: [
+            `${zones} zones, ${changes} changes of the clock, ${rows} readings, ${hours} hours: ${wrong} wrong`,
+          ],
+        };
+      };
+    },
+  },
 };
 
 const program = new Command('torture')

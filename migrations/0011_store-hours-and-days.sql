@@ -23,36 +23,6 @@ comment on column public.sensor_metadata.role is
 comment on column public.sensor_metadata.counting_from is
   'Hours before do not wait for this sensor; null: created_at.';
 
--- Trading hours in the store's own time. A store without any row trades around the clock; a weekday
--- without one is closed. Quarter hours, because counts are kept by quarter hour and no finer.
-create table public.store_opening_hours (
-  organization_id uuid not null,
-  store_id uuid not null,
-  weekday smallint not null check (weekday between 1 and 7),
-  opens time not null,
-  closes time not null,
-  primary key (organization_id, store_id, weekday, opens),
-  foreign key (organization_id, store_id) references public.stores (organization_id, id)
-    on delete cascade,
-  constraint opens_before_it_closes check (opens < closes),
-  constraint whole_quarter_hours check (
-    extract(epoch from opens)::integer % 900 = 0 and extract(epoch from closes)::integer % 900 = 0)
-);
-comment on column public.store_opening_hours.weekday is 'ISO: 1 is Monday, 7 is Sunday.';
-
-create table public.store_closures (
-  organization_id uuid not null,
-  store_id uuid not null,
-  from_date date not null,
-  until_date date not null,
-  reason text not null default '' check (length(reason) <= 255),
-  primary key (organization_id, store_id, from_date),
-  foreign key (organization_id, store_id) references public.stores (organization_id, id)
-    on delete cascade,
-  constraint from_before_until check (from_date <= until_date)
-);
-comment on table public.store_closures is 'Whole local days, both ends included.';
-
 -- The hours of a zone's clock behind one dirty mark. A mark is date_trunc('hour', instant, zone);
 -- nearly always that is one hour of sixty minutes. Where the clock moves inside it, rows before and
 -- after the move belong to different hours: Lord Howe moves by half an hour, and St. John's and Gaza
@@ -86,10 +56,10 @@ begin atomic
   where (k + 1) * 900 > past_s and k * 900 < past_s + length_s
     and not exists (select from public.store_closures c
       where c.organization_id = organization and c.store_id = store
-        and local_start::date between c.from_date and c.until_date)
-    and (not exists (select from public.store_opening_hours o
+        and local_start::date between c.first_date and c.last_date)
+    and (not exists (select from public.store_hours o
         where o.organization_id = organization and o.store_id = store)
-      or exists (select from public.store_opening_hours o
+      or exists (select from public.store_hours o
         where o.organization_id = organization and o.store_id = store
           and o.weekday = extract(isodow from local_start)
           and o.opens <= (date_trunc('hour', local_start) + k * interval '15 minutes')::time
@@ -232,13 +202,12 @@ declare
 begin
   -- What the rollup role writes and a person may read.
   foreach one in array array['public.store_hourly', 'public.zone_hourly', 'public.daily_analytics',
-      'public.store_opening_hours', 'public.store_closures', 'app.rollup_dirty_days',
+      'app.rollup_dirty_days',
       'app.rollup_progress', 'app.job_runs'] loop
     execute format('alter table %s enable row level security', one);
     execute format('alter table %s force row level security', one);
   end loop;
-  foreach one in array array['store_hourly', 'zone_hourly', 'daily_analytics',
-      'store_opening_hours', 'store_closures'] loop
+  foreach one in array array['store_hourly', 'zone_hourly', 'daily_analytics'] loop
     execute format('grant select on public.%I to authenticated, app_rollup', one);
     execute format('create policy %I on public.%I for select to authenticated
       using (organization_id = (select app.member_organization_id())
@@ -261,17 +230,6 @@ begin
     execute format('create policy %I on %s for delete to app_rollup
       using (organization_id = (select app.organization_id()))',
       split_part(one, '.', 2) || '_delete_rollup', one);
-  end loop;
-  -- Opening hours and closures are the operator's to say.
-  foreach one in array array['store_opening_hours', 'store_closures'] loop
-    execute format('grant select, insert, delete on public.%I to app_operator', one);
-    execute format('create policy %I on public.%I for select to app_operator
-      using (organization_id = (select app.organization_id()))', one || '_select_operator', one);
-    execute format('create policy %I on public.%I for insert to app_operator
-      with check (organization_id = (select app.organization_id()))',
-      one || '_insert_operator', one);
-    execute format('create policy %I on public.%I for delete to app_operator
-      using (organization_id = (select app.organization_id()))', one || '_delete_operator', one);
   end loop;
 end $$;
 
@@ -374,7 +332,7 @@ drop policy sensor_metadata_select_rollup on public.sensor_metadata;
 revoke select on public.sensor_metadata, public.regional_counting_raw from app_rollup;
 drop function app.trading(uuid, uuid, timestamp, integer), app.hours_of(timestamptz, text);
 drop table app.job_runs, app.rollup_progress, app.rollup_dirty_days, public.daily_analytics,
-  public.zone_hourly, public.store_hourly, public.store_closures, public.store_opening_hours;
+  public.zone_hourly, public.store_hourly;
 alter table public.hourly_analytics drop column status, drop column coverage;
 alter table public.sensor_metadata drop column counting_until, drop column counting_from,
   drop column role;
