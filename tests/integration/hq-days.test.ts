@@ -2,6 +2,12 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { runJob } from '../../cloud-sync/rollups/calendar-job.ts';
 import { closeHours, markForRebuild } from '../../cloud-sync/rollups/mark-hours.ts';
 import { lastRuns, rollupState } from '../../cloud-sync/rollups/rollup-state.ts';
+import { storeByCode } from '../../cloud-sync/tenants/stores.ts';
+import {
+  addClosure,
+  parseTradingHours,
+  setTradingHours,
+} from '../../cloud-sync/tenants/trading-hours.ts';
 import type { TestStore } from '../support/hq.ts';
 import { addTestStore } from '../support/hq.ts';
 import type { TestDatabase } from '../support/postgres.ts';
@@ -40,13 +46,11 @@ describeOnEngines('days of a store', (engine) => {
       in: i === 0 ? ins : 0,
       out: i === 59 ? outs : 0,
     }));
-  const opens = (store: TestStore, from: string, to: string) =>
-    hq.asOwner(`insert into store_hours select $1, $2, d, $3, $4 from generate_series(1, 7) d`, [
-      store.organization.id,
-      store.store_id,
-      from,
-      to,
-    ]);
+  const opens = async (store: TestStore, from: string, to: string) => {
+    const { organization, code } = store;
+    const known = await storeByCode(hq.db, organization, code);
+    await setTradingHours(hq.db, organization, known, parseTradingHours(`1-7 ${from}-${to}`));
+  };
   const day = async (store: TestStore, columns: string, after_days = 0) => {
     const [row] = await hq.asOwner(
       `select ${columns} from daily_analytics d where store_id = $1 and date = $2`,
@@ -89,6 +93,13 @@ describeOnEngines('days of a store', (engine) => {
       out_of_hours_in: 5,
       trading_s: 1800,
     });
+  });
+
+  it('trade in whole quarter hours, and close after they open', async () => {
+    const store = await addTestStore(hq);
+    await expect(opens(store, '10:10', '12:00')).rejects.toMatchObject({ code: 'value_invalid' });
+    await expect(opens(store, '12:00', '10:00')).rejects.toMatchObject({ code: 'value_invalid' });
+    await expect(opens(store, 'noon', '14:00')).rejects.toMatchObject({ code: 'usage' });
   });
 
   it('say how complete they are: a door that is silent makes an hour partial', async () => {
@@ -142,11 +153,10 @@ describeOnEngines('days of a store', (engine) => {
 
   it('wait for no sensor on a closed day', async () => {
     const store = await addTestStore(hq);
-    await hq.asOwner('insert into store_closures values ($1, $2, $3, $3)', [
-      store.organization.id,
-      store.store_id,
-      new Date(monday),
-    ]);
+    const date = new Date(monday).toISOString().slice(0, 10);
+    const known = await storeByCode(hq.db, store.organization, store.code);
+    const closure = { from: date, until: date, reason: 'Stocktaking' };
+    await addClosure(hq.db, store.organization, known, closure);
     await insertCounts(hq, store, anHour('front-door', at('10:00'), 3));
     await rollEverything(hq.db);
     expect(await day(store, 'status, coverage, total_footfall, out_of_hours_in')).toEqual({
