@@ -55,14 +55,14 @@ export function wrongSums(hq: TestDatabase, store_id?: string): Promise<unknown[
          count(distinct ("timestamp" at time zone s.timezone)::date) as dates,
          count(distinct date_trunc('hour', "timestamp" at time zone s.timezone)::text
            || utc_offset("timestamp", s.timezone)) as labels
-       from people_counting_raw where store_id = s.id
+       from people_counting_raw where organization_id = s.organization_id and store_id = s.id
      ) raw cross join lateral (
        select sum(total_in) as sensor_in, sum(readings) as counted, count(*) as hours
-       from hourly_analytics where store_id = s.id
+       from hourly_analytics where organization_id = s.organization_id and store_id = s.id
      ) hours cross join lateral (
-       select sum(total_in) as hour_in from store_hourly where store_id = s.id
+       select sum(total_in) as hour_in from store_hourly where organization_id = s.organization_id and store_id = s.id
      ) stored cross join lateral (
-       select sum(total_in) as day_in, count(*) as days from daily_analytics where store_id = s.id
+       select sum(total_in) as day_in, count(*) as days from daily_analytics where organization_id = s.organization_id and store_id = s.id
      ) days
      where s.id = coalesce($1, s.id) and raw_in is not null
        and ((raw_in, raw_in, raw_in, readings, labels, dates)

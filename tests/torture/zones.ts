@@ -54,8 +54,8 @@ export async function tortureTheZones(tell: (text: string) => void): Promise<Zon
       const wrong = await wrongSums(hq, store.store_id);
       if (wrong.length > 0) tell(`${zone}: ${JSON.stringify(wrong)}`);
       const [made] = await hq.asOwner<{ n: number }>(
-        'select count(*) as n from store_hourly where store_id = $1',
-        [store.store_id],
+        'select count(*) as n from store_hourly where organization_id = $1 and store_id = $2',
+        [organization.id, store.store_id],
       );
       total.rows += sent?.n ?? 0;
       total.hours += made?.n ?? 0;
