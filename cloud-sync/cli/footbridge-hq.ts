@@ -9,6 +9,7 @@ import { doctorCommand } from './doctor-command.ts';
 import { gatewayCommand } from './gateway-command.ts';
 import { migrateCommand } from './migrate-command.ts';
 import { orgCommand } from './org-command.ts';
+import { regionCommand } from './region-command.ts';
 import { reportCommand } from './report-command.ts';
 import { serveCommand } from './serve-command.ts';
 import { storeCommand } from './store-command.ts';
@@ -37,6 +38,7 @@ function program(root: string): Command {
     migrateCommand(root),
     orgCommand(root),
     storeCommand(root),
+    regionCommand(root),
     gatewayCommand(root),
     userCommand(root),
     reportCommand(root),

@@ -198,6 +198,10 @@ export const errorCatalogue = {
     message: 'There is no store with this code in the organization.',
     hint: 'See `footbridge-hq store list`.',
   },
+  region_unknown: {
+    message: 'There is no region with this code in the organization.',
+    hint: 'See `footbridge-hq region list`.',
+  },
   user_unknown: {
     message: 'There is no user with this e-mail address in the organization.',
     hint: 'Add the person with `footbridge-hq user add`.',
