@@ -16,6 +16,7 @@ export interface Measured {
 /** One measurement a file. Loaded on demand, so that none disturbs the others. */
 const benches: Record<string, () => Promise<{ measure: () => Promise<Measured> }>> = {
   ingest: () => import('./ingest.ts'),
+  rls: () => import('./rls.ts'),
 };
 
 const program = new Command('bench')

@@ -121,7 +121,7 @@ begin
     coalesce('user ' || (nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'sub'),
       nullif(current_setting('app.actor', true), ''), session_user),
     -- `role` is who the transaction works as, application_name the program.
-    nullif(current_setting('role'), 'none') || ' in ' || current_setting('application_name'),
+    coalesce(nullif(current_setting('role'), 'none'), session_user) || ' in ' || current_setting('application_name'),
     lower(tg_op), tg_table_schema || '.' || tg_table_name, old_row, new_row);
   return null;
 end $$;

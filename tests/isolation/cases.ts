@@ -2,101 +2,24 @@
  * Every attempt: who × relation × command × whose row × in which form. An attempt that must fail is
  * a leak when it does not; one that must succeed proves that the others did not fail for nothing.
  */
+import { randomUUID } from 'node:crypto';
 import type { Column, Relation } from './catalogue.ts';
 import { axisOf, literal } from './catalogue.ts';
-import type { Command, Identity } from './identities.ts';
+import type { Command } from './identities.ts';
 import { limitsOf } from './identities.ts';
-import type { Axis, World } from './world.ts';
-
-export interface Case {
-  readonly identity: Identity;
-  readonly relation: string;
-  readonly command: Command;
-  /** Whose row: `own`, `other store`, `other organization` … */
-  readonly target: string;
-  readonly form: string;
-  readonly statement: string;
-  /** Beside those of the identity. */
-  readonly settings?: Readonly<Record<string, string>>;
-  /** `either`: what happens is not judged, only that nothing foreign changed. */
-  readonly expect: 'reach' | 'refuse' | 'either';
-  /** Digest of all that the identity may not change; undefined for a read. */
-  readonly witness: string | undefined;
-}
-
-/** What a role was granted on one relation, column by column. */
-export interface Grants {
-  readonly relation: string;
-  readonly role: string;
-  readonly select: readonly string[];
-  readonly insert: readonly string[];
-  readonly update: readonly string[];
-  readonly delete: boolean;
-}
-
-export interface Target {
-  readonly name: string;
-  readonly foreign: Axis | undefined;
-  readonly owners: Partial<Record<Axis, string>>;
-  readonly where: string;
-}
-
-export interface Scene {
-  readonly identity: Identity;
-  readonly relation: Relation;
-  readonly grants: Grants;
-  /** Everything is granted to everybody, so that the policies stand alone. */
-  readonly wide: boolean;
-  /** Any row of the relation, as JSON; none for a view. */
-  readonly sample: Readonly<Record<string, unknown>> | undefined;
-  readonly world: World;
-}
+import type { Case, Scene, Target } from './scene.ts';
+import { expected, granted, targetsOf, updatable, witness } from './scene.ts';
+import type { Axis } from './world.ts';
 
 export function casesOf(scene: Scene): Case[] {
   const targets = targetsOf(scene);
-  return targets.flatMap((target) => [
+  const attempts = targets.flatMap((target) => [
     ...reads(scene, target),
     ...(scene.sample === undefined ? [] : inserts(scene, target, scene.sample)),
     ...changes(scene, target),
     ...(target.foreign === undefined ? [] : moves(scene, target)),
   ]);
-}
-
-export function targetsOf(scene: Scene): Target[] {
-  const { world } = scene;
-  const { axes } = scene.relation;
-  const own = ownOf(scene);
-  const names = {
-    organization: 'other organization',
-    store: 'other store',
-    gateway: 'other gateway',
-    user: 'other user',
-  };
-  const present = (Object.keys(axes) as Axis[]).sort();
-  const equal = (owners: Partial<Record<Axis, string>>) =>
-    Object.entries(owners)
-      .map(([axis, id]) => `${axes[axis as Axis]} = '${id}'`)
-      .join(' and ');
-  const mine = Object.fromEntries(present.map((axis) => [axis, own[axis]]));
-  const targets: Target[] = [{ name: 'own', foreign: undefined, owners: mine, where: equal(mine) }];
-  for (const axis of present) {
-    const tenant =
-      axis === 'organization' || axes.organization === undefined
-        ? {}
-        : { organization: own.organization };
-    targets.push({
-      name: names[axis],
-      foreign: axis,
-      owners: { ...mine, [axis]: world.other[axis] },
-      where: equal({ ...tenant, [axis]: world.other[axis] }),
-    });
-  }
-  if (axes.gateway !== undefined && axes.store === undefined) {
-    const owners = { ...mine, gateway: world.gateway_elsewhere };
-    const where = equal({ organization: own.organization, gateway: world.gateway_elsewhere });
-    targets.push({ name: 'gateway of another store', foreign: 'store', owners, where });
-  }
-  return targets;
+  return [...attempts, ...putAway(scene)];
 }
 
 function reads(scene: Scene, target: Target): Case[] {
@@ -209,7 +132,12 @@ function changes(scene: Scene, target: Target): Case[] {
     target.foreign !== undefined
       ? []
       : [
-          make('update', 'every row', `update ${name} set ${set}`, everyRow(scene, 'update')),
+          make(
+            'update',
+            'every row',
+            `update ${name} set ${set}${takingOver(scene)}`,
+            everyRow(scene, 'update'),
+          ),
           make('delete', 'every row', `delete from ${name}`, everyRow(scene, 'delete')),
           // Row security does not hold TRUNCATE, and an owner needs no grant for it.
           ...(identity.role === 'app_owner'
@@ -255,7 +183,8 @@ function moves(scene: Scene, target: Target): Case[] {
   const axis = target.foreign as Axis;
   const column = relation.axes[axis];
   if (column === undefined) return [];
-  const limits = limitsOf(identity, relation, 'update');
+  // What nobody may insert, nobody may make of a row that is there.
+  const limits = limitsOf(identity, relation, 'insert');
   return [
     {
       identity,
@@ -263,22 +192,11 @@ function moves(scene: Scene, target: Target): Case[] {
       command: 'update',
       target: target.name,
       form: 'signed over',
-      statement: `update ${relation.name} set "${column}" = '${target.owners[axis]}'`,
+      statement: `update ${relation.name} set "${column}" = '${target.owners[axis]}'${axis === 'gateway' ? '' : takingOver(scene)}`,
       expect: limits === 'never' || limits.includes(axis) ? 'refuse' : 'either',
       witness: witness(scene, 'update'),
     },
   ];
-}
-
-function expected(scene: Scene, target: Target, command: Command): Case['expect'] {
-  const { identity, relation, grants } = scene;
-  const limits = limitsOf(identity, relation, command);
-  if (limits === 'never' || (target.foreign && limits.includes(target.foreign))) return 'refuse';
-  if (relation.kind === 'partition') return 'refuse';
-  // With every right, a policy may show what the grants keep back: one's own.
-  if (!granted(grants, command)) return scene.wide ? 'either' : 'refuse';
-  // Further than one's own and allowed: whether there is a row is nobody's promise.
-  return target.foreign === undefined ? 'reach' : 'either';
 }
 
 /** A statement without a condition takes what it can see and must not stumble over the rest. */
@@ -286,42 +204,53 @@ function everyRow(scene: Scene, command: 'update' | 'delete'): Case['expect'] {
   const { identity, relation, grants } = scene;
   if (limitsOf(identity, relation, command) === 'never') return 'refuse';
   if (relation.kind === 'partition' || !granted(grants, command)) return 'refuse';
-  // Sensors of the gateway before: seen, and only to be taken over.
-  if (identity.role === 'app_ingest' && relation.name === 'public.sensor_metadata') return 'either';
   return command === 'update' && updatable(scene).length > 0 ? 'reach' : 'either';
 }
 
-function granted(grants: Grants, command: Command): boolean {
-  return command === 'delete' ? grants.delete : grants[command].length > 0;
+/** A sensor of the gateway before is changed by taking it over, and no other way. */
+function takingOver({ identity, relation, world }: Scene): string {
+  const takes = identity.role === 'app_ingest' && relation.name === 'public.sensor_metadata';
+  return takes ? `, gateway_id = '${world.own.gateway}'` : '';
 }
 
-/** Columns that may be changed without touching a key. */
-function updatable(scene: Scene): Column[] {
-  const { relation, grants } = scene;
-  return relation.columns.filter(
-    ({ name, in_key, type }) =>
-      !in_key &&
-      axisOf(relation, name) === undefined &&
-      !type.startsWith('uuid') &&
-      (scene.wide && grants.update.length === 0 ? true : grants.update.includes(name)),
-  );
+/** What is deleted softly is gone for people, and nobody is added that way. */
+function putAway(scene: Scene): Case[] {
+  const { relation, identity, sample } = scene;
+  const [column, value] = softly(relation);
+  if (column === undefined) return [];
+  const row = JSON.stringify({ ...sample, [relation.key[0] ?? '']: randomUUID(), [column]: value });
+  const make = (command: Command, statement: string): Case => ({
+    identity,
+    relation: relation.name,
+    command,
+    target: 'put away',
+    form: 'plain',
+    statement,
+    expect: 'refuse',
+    witness: undefined,
+  });
+  const gone = `select 1 from ${relation.name} where deleted_at is not null`;
+  const read = identity.role === 'authenticated' && column === 'deleted_at';
+  const added = relation.kind === 'table' && identity.role === 'app_operator';
+  return [
+    ...(read ? [make('select', gone)] : []),
+    ...(added
+      ? [
+          make(
+            'insert',
+            `insert into ${relation.name} select * from jsonb_populate_record(
+               null::${relation.name}, ${quoted(row)})`,
+          ),
+        ]
+      : []),
+  ];
 }
 
-/** Digest of every row that is not the identity's own: no attempt may change it. */
-function witness(scene: Scene, command: Command): string {
-  const { identity, relation } = scene;
-  const limits = limitsOf(identity, relation, command);
-  const own = ownOf(scene);
-  const foreign = (limits === 'never' ? [] : limits)
-    .filter((axis) => relation.axes[axis] !== undefined)
-    .map((axis) => `r.${relation.axes[axis]} is distinct from '${own[axis]}'`);
-  const where = limits === 'never' ? 'true' : foreign.join(' or ') || 'false';
-  return `select md5(coalesce(string_agg(r::text, '' order by r::text), ''))
-    from ${relation.name} r where ${where}`;
-}
-
-function ownOf({ identity, world }: Scene): Record<Axis, string> {
-  return { ...world.own, user: identity.user ?? world.users['viewer'] ?? '' };
+function softly({ name, columns }: Relation): [string | undefined, unknown] {
+  if (columns.some((column) => column.name === 'deleted_at')) {
+    return ['deleted_at', '2026-01-01T00:00:00Z'];
+  }
+  return name === 'app.users' ? ['is_active', false] : [undefined, undefined];
 }
 
 function keyOf(relation: Relation): string {

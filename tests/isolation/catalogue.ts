@@ -76,12 +76,18 @@ export async function populate(
 ): Promise<void> {
   for (const relation of relations) {
     if (relation.kind === 'view' || settled.includes(relation.name)) continue;
-    for (const owners of combinations(relation, world)) {
+    // Rows that were put away stand among the others, with the same owners.
+    const softly = relation.columns.some(({ name }) => name === 'deleted_at');
+    const ages = softly ? [[], [['deleted_at', 'now()'] as const]] : [[]];
+    for (const [owners, age] of combinations(relation, world).flatMap((one) =>
+      ages.map((age) => [one, age] as const),
+    )) {
       const cells = relation.columns.flatMap((column) => {
         const axis = axisOf(relation, column.name);
         if (axis !== undefined) return [[column.name, `'${owners[axis]}'`] as const];
         return column.required ? [[column.name, literal(column, relation)] as const] : [];
       });
+      cells.push(...age);
       const names = cells.map(([name]) => `"${name}"`).join(', ');
       const values = cells.map(([, value]) => value).join(', ');
       await query(

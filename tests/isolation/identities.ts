@@ -80,7 +80,7 @@ const wider: { role: string; relation: string; commands: Command[]; axis: Axis }
     commands: ['select', 'insert'] as Command[],
     axis: relation === 'app.users' ? ('user' as const) : ('organization' as const),
   })),
-  // A gateway compares with what its predecessor in the store delivered.
+  // A gateway compares with what its predecessor in the store delivered,
   ...[
     'public.sensor_metadata',
     'public.people_counting_raw',
@@ -89,7 +89,10 @@ const wider: { role: string; relation: string; commands: Command[]; axis: Axis }
   ].map((relation) => ({
     role: 'app_ingest',
     relation,
-    commands: ['select'] as Command[],
+    // and takes its sensors over.
+    commands: (relation === 'public.sensor_metadata'
+      ? ['select', 'update']
+      : ['select']) as Command[],
     axis: 'gateway' as const,
   })),
 ];

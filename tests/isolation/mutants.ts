@@ -1,7 +1,7 @@
 /** Breaks the wall in one place at a time; a suite that notices every break can be believed. */
 import type { Query } from '../../cloud-sync/db/pool.ts';
-import type { Case } from './cases.ts';
 import { judgeAll } from './probe.ts';
+import type { Case } from './scene.ts';
 import { structureFailures } from './structure.ts';
 import type { Stage } from './suite.ts';
 import { withEveryRight } from './suite.ts';

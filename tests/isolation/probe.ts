@@ -3,7 +3,7 @@
  * in a subtransaction that is always taken back, so no attempt sees what another left behind.
  */
 import type { Query } from '../../cloud-sync/db/pool.ts';
-import type { Case } from './cases.ts';
+import type { Case } from './scene.ts';
 
 export interface Failure {
   /** `leak`: reached what it must not. `blocked`: did not reach its own. `broken`: no verdict. */

@@ -2,8 +2,7 @@
 import type { Query } from '../../cloud-sync/db/pool.ts';
 import { withClient } from '../../cloud-sync/db/pool.ts';
 import type { TestDatabase } from '../support/postgres.ts';
-import type { Case, Grants, Scene } from './cases.ts';
-import { casesOf, targetsOf } from './cases.ts';
+import { casesOf } from './cases.ts';
 import type { Relation } from './catalogue.ts';
 import { populate, readRelations, settled } from './catalogue.ts';
 import { copyFailures } from './copying.ts';
@@ -12,6 +11,8 @@ import type { Identity } from './identities.ts';
 import { identities } from './identities.ts';
 import type { Failure } from './probe.ts';
 import { installProbe, judgeAll } from './probe.ts';
+import type { Case, Grants, Scene } from './scene.ts';
+import { targetsOf } from './scene.ts';
 import { structureFailures } from './structure.ts';
 import type { World } from './world.ts';
 import { inventWorld, settle } from './world.ts';

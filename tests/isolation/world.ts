@@ -93,16 +93,20 @@ export async function settle(query: Query, world: World): Promise<void> {
       [organization, user, store],
     );
   };
+  const assign = (organization: string, user: string, region: string) =>
+    query(
+      'insert into app.membership_regions (organization_id, user_id, region_id) values ($1, $2, $3)',
+      [organization, user, region],
+    );
   for (const [role, user] of Object.entries(users)) {
     // A regional manager has a region and no store; regions of anybody else mean nothing.
     const regional = role === 'regional_manager';
     await join(own.organization, user, role, regional ? undefined : own.store);
-    await query(
-      'insert into app.membership_regions (organization_id, user_id, region_id) values ($1, $2, $3)',
-      [own.organization, user, world.regions[regional ? 0 : 1]],
-    );
+    await assign(own.organization, user, world.regions[regional ? 0 : 1]);
+    await assign(other.organization, user, world.regions[1]);
     await join(other.organization, user, 'tenant_admin', other.store);
   }
   await join(own.organization, other.user, 'store_manager', other.store);
+  await assign(own.organization, other.user, world.regions[0]);
   await join(own.organization, world.inactive, 'tenant_admin', own.store);
 }
