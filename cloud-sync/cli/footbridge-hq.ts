@@ -11,6 +11,7 @@ import { migrateCommand } from './migrate-command.ts';
 import { orgCommand } from './org-command.ts';
 import { regionCommand } from './region-command.ts';
 import { reportCommand } from './report-command.ts';
+import { retentionCommand } from './retention-command.ts';
 import { serveCommand } from './serve-command.ts';
 import { storeCommand } from './store-command.ts';
 import { userCommand } from './user-command.ts';
@@ -42,6 +43,7 @@ function program(root: string): Command {
     gatewayCommand(root),
     userCommand(root),
     reportCommand(root),
+    retentionCommand(root),
     doctorCommand(root),
   ];
   for (const one of commands) made.addCommand(one);

@@ -47,6 +47,7 @@ export function identities(world: World): Identity[] {
     service('app_rollup', tenant, ['organization']),
     service('app_health', tenant, ['organization']),
     service('app_operator', tenant, ['organization']),
+    service('app_retention', tenant, ['organization']),
     ...Object.entries(world.users).map(([role, user]) =>
       person(
         role,
