@@ -26,13 +26,12 @@ describeOnEngines('the schema before', (engine) => {
   const people: Partial<Record<UserRole, string>> = {};
 
   beforeAll(async () => {
+    // First, because it brings the role `authenticated` to the server.
+    hq = await openTestDatabase(engine);
     seed = await openTestDatabase(engine, { migrated: false });
     const file = path.join(packageRoot, 'tests/cases/seed-schema/retail.sql');
     await seed.asOwner(readFileSync(file, 'utf8'));
     await seed.asOwner(`
-      do $$ begin
-        if to_regrole('authenticated') is null then create role authenticated nologin; end if;
-      end $$;
       grant usage on schema auth, public to authenticated;
       grant all on all tables in schema public to authenticated;
       insert into organizations (id, name, slug) values ('${a}', 'A', 'a'), ('${b}', 'B', 'b');
@@ -42,7 +41,6 @@ describeOnEngines('the schema before', (engine) => {
       insert into sensor_metadata (organization_id, store_id, sensor_id, sensor_type)
         values ('${a}', '${a}', 'door-1', 'line'), ('${b}', '${b}', 'door-1', 'line');
       refresh materialized view latest_sensor_data`);
-    hq = await openTestDatabase(engine);
     mine = await addTestStore(hq);
     foreign = await addTestStore(hq);
     await hq.asOwner('select app.ensure_partitions(0, 0)');
