@@ -1,19 +1,21 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { runOnce } from '../../cloud-sync/db/pool.ts';
 import { addOrganization } from '../../cloud-sync/tenants/organizations.ts';
 import { addUser } from '../../cloud-sync/tenants/users.ts';
 import type { TestDatabase } from '../support/postgres.ts';
 import { describeOnEngines, migrateAlone, openTestDatabase } from '../support/postgres.ts';
 
-/** The roles, the schema and the generous defaults that Supabase puts into a new project. */
-const project = `
+const project_roles = `
   do $$
   declare wanted text;
   begin
     foreach wanted in array array['anon', 'authenticated', 'service_role'] loop
       if to_regrole(wanted) is null then execute format('create role %I nologin', wanted); end if;
     end loop;
-  end $$;
+  end $$`;
+/** The schema and the generous defaults that Supabase puts into a new project. */
+const project = `
   create schema auth;
   grant usage on schema auth, public to anon, authenticated, service_role;
   create table auth.users (id uuid primary key);
@@ -33,8 +35,12 @@ describeOnEngines('on what Supabase brings along', (engine) => {
     );
   beforeAll(async () => {
     hq = await openTestDatabase(engine, { migrated: false });
-    // Held by whoever changes roles, which belong to the whole server.
-    await hq.asOwner(`select pg_advisory_lock(1); ${project}`);
+    // Roles belong to the whole server: one test file at a time creates them.
+    await runOnce(hq.owner_url.replace(/[^/]+$/, 'postgres'), async (query) => {
+      await query('select pg_advisory_lock(1)');
+      await query(project_roles);
+    });
+    await hq.asOwner(project);
   });
   afterAll(() => hq.close());
 
