@@ -94,7 +94,7 @@ export async function judgeAll(
 /** How PostgreSQL says no: a missing right or a policy, a view that takes no writes, COPY. */
 const refusals = ['42501', '55000', '0A000', '42809'];
 
-export function judge(one: Case, outcome: Outcome): Failure['kind'] | undefined {
+function judge(one: Case, outcome: Outcome): Failure['kind'] | undefined {
   const { state, rows, changed } = outcome;
   // A constraint speaks after the policies have let the row pass.
   const passed = state === null || state.startsWith('23');
