@@ -17,6 +17,7 @@ export interface Measured {
 const benches: Record<string, () => Promise<{ measure: () => Promise<Measured> }>> = {
   ingest: () => import('./ingest.ts'),
   rollup: () => import('./rollup.ts'),
+  rls: () => import('./rls.ts'),
 };
 
 const program = new Command('bench')

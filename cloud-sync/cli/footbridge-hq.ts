@@ -9,7 +9,9 @@ import { doctorCommand } from './doctor-command.ts';
 import { gatewayCommand } from './gateway-command.ts';
 import { migrateCommand } from './migrate-command.ts';
 import { orgCommand } from './org-command.ts';
+import { regionCommand } from './region-command.ts';
 import { reportCommand } from './report-command.ts';
+import { retentionCommand } from './retention-command.ts';
 import { rollupCommand } from './rollup-command.ts';
 import { serveCommand } from './serve-command.ts';
 import { storeCommand } from './store-command.ts';
@@ -38,10 +40,12 @@ function program(root: string): Command {
     migrateCommand(root),
     orgCommand(root),
     storeCommand(root),
+    regionCommand(root),
     gatewayCommand(root),
     userCommand(root),
     reportCommand(root),
     rollupCommand(root),
+    retentionCommand(root),
     doctorCommand(root),
   ];
   for (const one of commands) made.addCommand(one);

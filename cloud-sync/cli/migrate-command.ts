@@ -1,8 +1,8 @@
-/** `footbridge-hq migrate up|down|status`. */
+/** `footbridge-hq migrate up|down|status|make`. */
 import type { Command } from 'commander';
 import { printJson, printLine } from '../../shared/runtime/command-output.ts';
 import { exitCode, FootbridgeError } from '../../shared/runtime/errors.ts';
-import { migrate, schemaState } from '../db/migrations.ts';
+import { makeMigration, migrate, schemaState } from '../db/migrations.ts';
 import { Database } from '../db/pool.ts';
 import { command, group } from './command.ts';
 import type { CommonOptions } from './context.ts';
@@ -65,5 +65,16 @@ export function migrateCommand(package_root: string): Command {
     if (state.pending.length + state.unknown.length > 0) process.exitCode = exitCode.fault;
   });
 
-  return group('migrate', 'Bring the schema up or back.', [up, down, status]);
+  const make = command('make', {
+    summary: 'Start the next migration: a file with its number, the way up and the way down.',
+    example: 'footbridge-hq migrate make "loyalty cards"',
+    json: false,
+  })
+    .argument('<name>', 'what it is for')
+    .action(async (name: string, options: CommonOptions) => {
+      const { migrations_dir } = createContext(package_root, options);
+      printLine(await makeMigration(migrations_dir, name));
+    });
+
+  return group('migrate', 'Bring the schema up or back.', [up, down, status, make]);
 }

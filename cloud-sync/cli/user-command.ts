@@ -12,11 +12,13 @@ interface AddOptions extends CommonOptions {
   readonly email: string;
   readonly role: string;
   readonly store: string[];
+  readonly region: string[];
 }
 
 export function userCommand(package_root: string): Command {
   const add = command('add', {
-    summary: 'Give a person a role in an organization, and stores. Run again to change them.',
+    summary:
+      'Give a person a role in an organization, and stores or regions. Run again to change them.',
     example:
       'footbridge-hq user add --org acme --email mar@acme.example --role store_manager --store mad-1',
   })
@@ -24,6 +26,7 @@ export function userCommand(package_root: string): Command {
     .requiredOption('--email <address>', 'who')
     .requiredOption('--role <role>', roles.join(', '))
     .option('--store <code...>', 'stores assigned; tenant_admin and analyst see all', [])
+    .option('--region <code...>', 'regions assigned, to a regional_manager', [])
     .action(async (options: AddOptions) => {
       const context = createContext(package_root, options);
       const member = await withDatabase(context, async (db) =>
@@ -31,6 +34,7 @@ export function userCommand(package_root: string): Command {
           email: options.email,
           role: options.role,
           stores: options.store,
+          regions: options.region,
         }),
       );
       if (options.json) printJson(member);

@@ -16,6 +16,29 @@ export interface Check {
 }
 
 const clock_skew_max_ms = 2_000;
+/** 90 days, the month that has to end first, and a week in which nobody noticed. */
+const raw_days_max = 130;
+
+/** What lets somebody around row security, though it is on: one name a line. */
+const gaps = `
+  select 'table ' || c.oid::regclass || ' is not owned by app_owner' as gap from pg_class c
+  where c.relnamespace::regnamespace::text in ('public', 'app', 'parts')
+    and c.relkind in ('r', 'p', 'v') and pg_get_userbyid(c.relowner) <> 'app_owner'
+  union all
+  select 'view ' || c.oid::regclass || ' reads as its owner' from pg_class c
+  where c.relnamespace::regnamespace::text in ('public', 'app') and c.relkind = 'v'
+    and not coalesce(c.reloptions @> array['security_invoker=true'], false)
+  union all
+  select 'function ' || p.oid::regprocedure || ' has the search_path of its caller' from pg_proc p
+  where p.pronamespace::regnamespace::text in ('public', 'app')
+    and not coalesce(p.proconfig @> array['search_path=""'], false)
+  union all
+  select a.privilege_type || ' on ' || c.oid::regclass || ' for '
+    || coalesce(nullif(a.grantee, 0)::regrole::text, 'everybody')
+  from pg_class c, aclexplode(c.relacl) a
+  where c.relnamespace::regnamespace::text in ('public', 'app', 'parts') and a.grantee <> c.relowner
+    and (a.grantee = 0 or a.privilege_type in ('TRUNCATE', 'REFERENCES', 'TRIGGER'))
+  order by 1`;
 
 /** Runs every check; a fault in one does not hide the others. */
 export async function checkDatabase(options: {
@@ -99,6 +122,14 @@ async function checkTables(db: Database): Promise<Check[]> {
          = any (app.partition_months(parent)) as ahead
        from unnest(array['people_counting_raw', 'regional_counting_raw']) as parent`,
     );
+    const holes = await query<{ gap: string }>(gaps);
+    const overdue = await query<{ part: string }>(
+      `select parent || ' ' || month as part
+       from unnest(array['people_counting_raw', 'regional_counting_raw']) as parent,
+         unnest(app.partition_months(parent)) as month
+       where (month || '-01')::date < now() - make_interval(days => $1)`,
+      [raw_days_max],
+    );
     const late = months.filter(({ ahead }) => !ahead).map(({ parent }) => parent);
     return [
       judged(
@@ -108,6 +139,22 @@ async function checkTables(db: Database): Promise<Check[]> {
           ? 'enabled and forced on every table and partition'
           : `not forced on ${open.map(({ name }) => name).join(', ')}`,
         'As their owner: ALTER TABLE … ENABLE, then FORCE ROW LEVEL SECURITY.',
+      ),
+      judged(
+        'rights',
+        holes.length === 0,
+        holes.length === 0
+          ? 'owners, grants, views and functions are as migrations left them'
+          : holes.map(({ gap }) => gap).join('; '),
+        'Somebody changed them by hand: take it back as their owner, see docs/schema.txt.',
+      ),
+      judged(
+        'retention',
+        overdue.length === 0,
+        overdue.length === 0
+          ? 'no raw month is overdue'
+          : `overdue: ${overdue.map(({ part }) => part).join(', ')}`,
+        'Run `footbridge-hq retention run --archive DIR` each night.',
       ),
       judged(
         'partitions',

@@ -1,5 +1,6 @@
 /** Applies migrations/*.sql, and says whether the schema fits this program. */
-import { readdir } from 'node:fs/promises';
+import { readdir, writeFile } from 'node:fs/promises';
+import path from 'node:path';
 import { runner } from 'node-pg-migrate';
 import { errorText, FootbridgeError } from '../../shared/runtime/errors.ts';
 import type { Log } from '../../shared/runtime/log.ts';
@@ -100,6 +101,35 @@ async function appliedMigrations(db: Database): Promise<string[]> {
     if (['22023', '3F000', '42P01', '42501'].includes(sqlState(error) ?? '')) return [];
     throw error;
   }
+}
+
+const skeleton = `-- What this is for.
+
+-- Up Migration
+
+set local role app_owner;
+
+reset role;
+
+-- Down Migration
+
+set local role app_owner;
+
+reset role;
+`;
+
+/** Starts the next migration and returns its file. @throws usage when the name has no letters. */
+export async function makeMigration(directory: string, name: string): Promise<string> {
+  const words = name
+    .toLowerCase()
+    .match(/[a-z0-9]+/g)
+    ?.join('-');
+  if (words === undefined) throw new FootbridgeError('usage', `"${name}" names nothing`);
+  const files = await readdir(directory);
+  const last = Math.max(0, ...files.map((file) => Number.parseInt(file, 10) || 0));
+  const file = path.join(directory, `${String(last + 1).padStart(4, '0')}_${words}.sql`);
+  await writeFile(file, skeleton, { flag: 'wx' });
+  return file;
 }
 
 /** @throws schema_older, schema_newer */

@@ -9,13 +9,14 @@ import pg from 'pg';
 import { errorText, FootbridgeError } from '../../shared/runtime/errors.ts';
 import type { Log } from '../../shared/runtime/log.ts';
 
-/** The roles of migrations/0001: each may do one kind of work. */
+/** The roles of migrations/0001 and 0009: each may do one kind of work. */
 export type Role =
   | 'app_enroll'
   | 'app_ingest'
   | 'app_rollup'
   | 'app_health'
   | 'app_operator'
+  | 'app_retention'
   | 'authenticated';
 
 /** For whom a transaction works. What is absent is empty, and policies then match nothing. */

@@ -1,8 +1,10 @@
-/** People and what they may see: a membership in an organization, and stores assigned to it. */
+/** People and what they may see: a membership in an organization, with stores and regions. */
 import { FootbridgeError } from '../../shared/runtime/errors.ts';
 import type { Database } from '../db/pool.ts';
 import type { Organization } from './organizations.ts';
 import { explainRefusal } from './refusals.ts';
+import type { Region } from './regions.ts';
+import { regionByCode } from './regions.ts';
 import type { Store } from './stores.ts';
 import { storeByCode } from './stores.ts';
 
@@ -24,18 +26,25 @@ export interface Member {
   role: UserRole;
   /** Codes of the stores assigned. */
   stores: string[];
+  /** Codes of the regions assigned. */
+  regions: string[];
 }
 
 /**
  * Gives a person a role in the organization; somebody known already keeps their user_id, and role
  * and stores become the ones given.
  *
- * @throws value_invalid, store_unknown
+ * @throws value_invalid, store_unknown, region_unknown
  */
 export async function addUser(
   db: Database,
   organization: Organization,
-  wanted: { email: string; role: string; stores: readonly string[] },
+  wanted: {
+    email: string;
+    role: string;
+    stores: readonly string[];
+    regions?: readonly string[];
+  },
 ): Promise<Member> {
   const email = wanted.email.trim();
   const role = roles.find((known) => known === wanted.role);
@@ -45,6 +54,13 @@ export async function addUser(
   }
   const stores: Store[] = [];
   for (const code of new Set(wanted.stores)) stores.push(await storeByCode(db, organization, code));
+  const regions: Region[] = [];
+  for (const code of new Set(wanted.regions ?? [])) {
+    regions.push(await regionByCode(db, organization, code));
+  }
+  if (regions.length > 0 && role !== 'regional_manager') {
+    throw new FootbridgeError('value_invalid', `--region: a ${role} is given stores, not regions`);
+  }
 
   const scope = { organization_id: organization.id };
   const user_id = await db
@@ -72,6 +88,15 @@ export async function addUser(
          select $1, $2, unnest($3::uuid[])`,
         [organization.id, user.id, stores.map(({ id }) => id)],
       );
+      await query(
+        'delete from app.membership_regions where organization_id = $1 and user_id = $2',
+        [organization.id, user.id],
+      );
+      await query(
+        `insert into app.membership_regions (organization_id, user_id, region_id)
+         select $1, $2, unnest($3::uuid[])`,
+        [organization.id, user.id, regions.map(({ id }) => id)],
+      );
       return user.id;
     })
     .catch((error) => {
@@ -85,6 +110,7 @@ export async function addUser(
     organization: organization.slug,
     role,
     stores: stores.map(({ code }) => code),
+    regions: regions.map(({ code }) => code),
   };
 }
 

@@ -198,6 +198,14 @@ export const errorCatalogue = {
     message: 'There is no store with this code in the organization.',
     hint: 'See `footbridge-hq store list`.',
   },
+  archive_damaged: {
+    message: 'A file of the archive is not as it was written.',
+    hint: 'Nothing was dropped for it. Take the directory from a backup of the archive.',
+  },
+  region_unknown: {
+    message: 'There is no region with this code in the organization.',
+    hint: 'See `footbridge-hq region list`.',
+  },
   user_unknown: {
     message: 'There is no user with this e-mail address in the organization.',
     hint: 'Add the person with `footbridge-hq user add`.',

@@ -266,7 +266,7 @@ describeOnEngines('the tenant wall', (engine) => {
     beforeAll(async () => {
       login = await loginOf(hq.service_url);
     });
-    it('finds a table whose row security somebody lifted', async () => {
+    it('finds what somebody changed by hand', async () => {
       const server = {
         kind: 'external' as const,
         service_url: hq.service_url,
@@ -287,6 +287,33 @@ describeOnEngines('the tenant wall', (engine) => {
       await hq.asOwner('alter table public.alerts no force row level security');
       expect(await faults()).toEqual(['row security']);
       await hq.asOwner('alter table public.alerts force row level security');
+      for (const [harm, cure, check] of [
+        [
+          'grant truncate on public.alerts to authenticated',
+          'revoke truncate on public.alerts from authenticated',
+          'rights',
+        ],
+        [
+          'alter function app.member_store_ids() reset search_path',
+          "alter function app.member_store_ids() set search_path = ''",
+          'rights',
+        ],
+        [
+          'alter view public.latest_sensor_data reset (security_invoker)',
+          'alter view public.latest_sensor_data set (security_invoker = true)',
+          'rights',
+        ],
+        [
+          "select app.open_month('people_counting_raw', '2020-01-01')",
+          "select app.drop_month('people_counting_raw', '2020-01-01', 0)",
+          'retention',
+        ],
+      ] as const) {
+        await hq.asOwner(harm);
+        expect([harm, await faults()]).toEqual([harm, [check]]);
+        await hq.asOwner(cure);
+      }
+      expect(await faults()).toEqual([]);
     });
     it('has one policy for each table, command and role, never for ALL or everybody', async () => {
       const odd = await hq.asOwner(

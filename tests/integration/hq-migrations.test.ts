@@ -1,8 +1,13 @@
-import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { assertSchemaFits, migrate, schemaState } from '../../cloud-sync/db/migrations.ts';
+import {
+  assertSchemaFits,
+  makeMigration,
+  migrate,
+  schemaState,
+} from '../../cloud-sync/db/migrations.ts';
 import { silentLog } from '../../shared/runtime/log.ts';
 import type { TestDatabase } from '../support/postgres.ts';
 import {
@@ -10,6 +15,7 @@ import {
   migrateAlone,
   migrations_dir,
   openTestDatabase,
+  packageRoot,
 } from '../support/postgres.ts';
 
 describeOnEngines('migrations', (engine) => {
@@ -37,6 +43,8 @@ describeOnEngines('migrations', (engine) => {
        union all
        select 'constraint ' || conrelid::regclass || ' ' || conname || pg_get_constraintdef(oid)
          from pg_constraint where connamespace::regnamespace::text in ('public', 'app', 'parts')
+           -- Columns say NOT NULL already; from 18 on it is a constraint as well.
+           and contype <> 'n'
        union all
        select 'index ' || indexdef from pg_indexes where schemaname in ('public', 'app', 'parts')
        union all
@@ -45,6 +53,9 @@ describeOnEngines('migrations', (engine) => {
        select 'function ' || p.oid::regprocedure || pg_get_functiondef(p.oid)
            || pg_get_userbyid(p.proowner) || coalesce(p.proacl::text, '')
          from pg_proc p where p.pronamespace::regnamespace::text in ('public', 'app', 'parts')
+       union all
+       select 'trigger ' || t.tgrelid::regclass || ' ' || pg_get_triggerdef(t.oid)
+         from pg_trigger t where not t.tgisinternal
        union all
        select 'schema ' || nspname || coalesce(nspacl::text, '') from pg_namespace
          where nspname in ('public', 'app', 'parts')
@@ -68,6 +79,20 @@ describeOnEngines('migrations', (engine) => {
     expect(await catalogue()).toEqual(first);
   });
 
+  it('make the schema that docs/schema.txt shows', async () => {
+    const things = (await catalogue()).map(({ thing }) => String(thing));
+    // Schemas name the superuser of the machine; owners have MAINTAIN (m) from 17 on; the order of
+    // grants is that of the roles' creation.
+    const sorted = (acl: string) => acl.slice(1, -1).split(',').sort().join(' ');
+    const lines = things
+      .filter((thing) => !/^(schema|defaults) /.test(thing))
+      .map((thing) => thing.replace('arwdDxtm/', 'arwdDxt/').replace(/\{[^{}]*=[^{}]*\}/g, sorted))
+      .sort();
+    await expect(`${lines.join('\n')}\n`).toMatchFileSnapshot(
+      path.join(packageRoot, 'docs/schema.txt'),
+    );
+  });
+
   it('go down one at a time, whatever data there is', async () => {
     await hq.asOwner('select app.ensure_partitions(1, 1)');
     const { applied } = await schemaState(hq.db, migrations_dir);
@@ -89,6 +114,21 @@ describeOnEngines('migrations', (engine) => {
       detail: expect.stringContaining('nonsense'),
     });
     expect(await catalogue()).toEqual(before);
+    await rm(directory, { recursive: true });
+  });
+
+  it('are made with the next number and both ways', async () => {
+    const directory = await mkdtemp(path.join(tmpdir(), 'migrations-'));
+    await cp(migrations_dir, directory, { recursive: true });
+    const last = (await readdir(directory)).sort().at(-1) ?? '';
+    const made = await makeMigration(directory, 'Store opening, revised');
+    const number = String(Number(last.slice(0, 4)) + 1).padStart(4, '0');
+    expect(path.basename(made)).toBe(`${number}_store-opening-revised.sql`);
+    const options = { url: hq.owner_url, directory, log: silentLog } as const;
+    expect(await migrate({ ...options, direction: 'up' })).toHaveLength(1);
+    expect(await migrate({ ...options, direction: 'down', count: 1 })).toHaveLength(1);
+    await expect(makeMigration(directory, '; drop')).resolves.toContain('_drop.sql');
+    await expect(makeMigration(directory, '!!')).rejects.toMatchObject({ code: 'usage' });
     await rm(directory, { recursive: true });
   });
 

@@ -18,6 +18,8 @@ const seed: Record<string, string> = {
     'id store_id sensor_id start_time end_time total_in total_out net_occupancy peak_occupancy transactions conversion_rate avg_transaction_value mall_traffic capture_rate created_at',
   daily_analytics:
     'id store_id date total_footfall unique_visitors peak_hour peak_hour_footfall conversion_rate avg_dwell_time bounce_rate vs_yesterday_percent vs_last_week_percent vs_last_month_percent vs_last_year_percent total_revenue total_transactions avg_basket_size created_at updated_at',
+  region_configurations:
+    'id store_id sensor_id region_id name type polygon metadata is_active created_at updated_at',
   alerts:
     'id organization_id store_id alert_type severity title description metadata is_resolved resolved_at resolved_by created_at',
   latest_sensor_data:

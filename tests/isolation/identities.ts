@@ -1,0 +1,132 @@
+/** Everybody who can ask the database something, and how far each may reach. */
+import type { Axis, World } from './world.ts';
+
+export type Command = 'select' | 'insert' | 'update' | 'delete';
+
+export interface Identity {
+  readonly name: string;
+  readonly role: string;
+  /** Configuration of the transaction, as cloud-sync/db/pool.ts sets it. */
+  readonly settings: Readonly<Record<string, string>>;
+  readonly user: string | undefined;
+  /** Rows of its own on these axes only; `never` for those who may see nothing at all. */
+  readonly limits: readonly Axis[] | 'never';
+}
+
+/** Roles of persons that see every store of their organization. */
+const all_stores = ['tenant_admin', 'analyst'];
+
+export function identities(world: World): Identity[] {
+  const { organization, store, gateway } = world.own;
+  const tenant = { 'app.organization_id': organization };
+  const service = (
+    role: string,
+    settings: Record<string, string>,
+    limits: Identity['limits'],
+  ): Identity => ({ name: role, role, settings, user: undefined, limits });
+  const person = (
+    name: string,
+    user: string | undefined,
+    claims: Record<string, string>,
+    limits: Identity['limits'],
+  ): Identity => ({
+    name,
+    role: 'authenticated',
+    settings: { 'request.jwt.claims': JSON.stringify(claims) },
+    user,
+    limits,
+  });
+  const manager = world.users['tenant_admin'] ?? '';
+  return [
+    service('app_enroll', { ...tenant, 'app.store_id': store }, ['organization', 'store']),
+    service('app_ingest', { ...tenant, 'app.store_id': store, 'app.gateway_id': gateway }, [
+      'organization',
+      'store',
+      'gateway',
+    ]),
+    service('app_rollup', tenant, ['organization']),
+    service('app_health', tenant, ['organization']),
+    service('app_operator', tenant, ['organization']),
+    service('app_retention', tenant, ['organization']),
+    ...Object.entries(world.users).map(([role, user]) =>
+      person(
+        role,
+        user,
+        { sub: user, organization_id: organization },
+        all_stores.includes(role) ? ['organization', 'user'] : ['organization', 'store', 'user'],
+      ),
+    ),
+    // Those who may see nothing: each is one way to have an identity and yet none.
+    person('nobody', undefined, {}, 'never'),
+    person('stranger', world.stranger, { sub: world.stranger, organization_id: organization }, [
+      'organization',
+      'user',
+    ]),
+    person('put away', world.inactive, { sub: world.inactive }, ['organization', 'user']),
+    person('undecided', manager, { sub: manager }, ['organization', 'user']),
+    service('app_owner', tenant, 'never'),
+    { ...service('cloud_sync', tenant, 'never'), name: 'the login alone' },
+  ];
+}
+
+/** Members of nothing just now: they reach what names no organization, their own user, at most. */
+const outside = ['stranger', 'put away', 'undecided'];
+
+/** Where a role may reach further than its limits, by design. */
+const wider: { role: string; relation: string; commands: Command[]; axis: Axis }[] = [
+  // The operator finds organizations by slug and people by address before there is a tenant.
+  ...(['public.organizations', 'app.users'] as const).map((relation) => ({
+    role: 'app_operator',
+    relation,
+    commands: ['select', 'insert'] as Command[],
+    axis: relation === 'app.users' ? ('user' as const) : ('organization' as const),
+  })),
+  // A gateway compares with what its predecessor in the store delivered,
+  ...[
+    'public.sensor_metadata',
+    'public.people_counting_raw',
+    'public.regional_counting_raw',
+    'app.gateway_epochs',
+  ].map((relation) => ({
+    role: 'app_ingest',
+    relation,
+    // and takes its sensors over.
+    commands: (relation === 'public.sensor_metadata'
+      ? ['select', 'update']
+      : ['select']) as Command[],
+    axis: 'gateway' as const,
+  })),
+];
+
+/** Where somebody reaches less than others of their role. */
+const narrower: { names: string[]; relations: string[] }[] = [
+  {
+    names: ['store_staff', 'viewer'],
+    relations: ['public.people_counting_raw', 'public.regional_counting_raw'],
+  },
+  {
+    names: ['regional_manager', 'store_manager', 'analyst', 'store_staff', 'viewer'],
+    relations: ['public.audit_logs'],
+  },
+];
+
+/** On which axes a row must be one's own, for one command on one relation. */
+export function limitsOf(
+  identity: Identity,
+  relation: { name: string; axes: Partial<Record<Axis, string>> },
+  command: Command,
+): readonly Axis[] | 'never' {
+  if (identity.limits === 'never') return 'never';
+  if (outside.includes(identity.name) && relation.axes.organization !== undefined) return 'never';
+  const less = narrower.some(
+    ({ names, relations }) => names.includes(identity.name) && relations.includes(relation.name),
+  );
+  if (less) return 'never';
+  const more = wider.filter(
+    (each) =>
+      each.role === identity.role &&
+      each.relation === relation.name &&
+      each.commands.includes(command),
+  );
+  return identity.limits.filter((axis) => !more.some((each) => each.axis === axis));
+}
