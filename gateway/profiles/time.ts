@@ -96,10 +96,9 @@ function wallTime(
   [hour, minute, second]: readonly [number, number, number],
   ms: number,
 ): number | null {
-  const utc = Date.UTC(year, month - 1, day, hour, minute, second, ms);
-  const same = new Date(Date.UTC(year, month - 1, day));
-  if (same.getUTCDate() !== day || same.getUTCMonth() !== month - 1) return null;
-  return hour > 23 || minute > 59 || second > 60 ? null : utc;
+  if (month < 1 || month > 12 || day < 1 || hour > 23 || minute > 59 || second > 60) return null;
+  const exists = day <= 28 || new Date(Date.UTC(year, month - 1, day)).getUTCDate() === day;
+  return exists ? Date.UTC(year, month - 1, day, hour, minute, second, ms) : null;
 }
 
 function offset_ms(zone: string): number {

@@ -7,7 +7,9 @@ const utf8 = new TextDecoder('utf-8', { fatal: true });
 
 /** @throws an Error where the bytes are no UTF-8. */
 export function textOf(bytes: Uint8Array): string {
-  return utf8.decode(bytes);
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString();
+  // The lenient decoder is several times faster on short messages; it marks what it could not read.
+  return text.includes('\uFFFD') ? utf8.decode(bytes) : text;
 }
 
 /** @throws an Error whose message says where the text stops being JSON. */
