@@ -64,8 +64,9 @@ function deviceBytes(
   profile: Profile,
   payload: { readonly hex?: string; readonly text?: string; readonly json?: unknown },
 ): Uint8Array {
-  if (payload.hex === undefined) return Buffer.from(payload.text ?? JSON.stringify(payload.json));
-  const bytes = Buffer.from(payload.hex, 'hex');
+  const { hex, text, json } = payload;
+  const bytes =
+    hex === undefined ? Buffer.from(text ?? JSON.stringify(json)) : Buffer.from(hex, 'hex');
   if (profile.modbus !== undefined) return bytes.subarray(3);
   const [frame] =
     profile.serial === undefined ? [] : new Framer(profile.serial.framing).push(bytes);
