@@ -15,6 +15,7 @@ import { Pairing } from './pairing/pairing.ts';
 import { SensorRegistry } from './pairing/sensor-registry.ts';
 import { Pipeline } from './pipeline.ts';
 import type { Catalogue } from './profiles/catalogue.ts';
+import { openSandbox } from './profiles/script-sandbox.ts';
 import { openSource } from './sources/open-source.ts';
 import { gatewayStatus, heartbeatOf, type StatusParts, sensorStatus } from './status.ts';
 import { Uplink } from './sync/uplink.ts';
@@ -38,7 +39,16 @@ export async function startGateway(options: GatewayOptions): Promise<{ stop(): P
   const { buffer, recovered } = await ReadingBuffer.open({ path: files.buffer, clock, log });
   if (recovered.set_aside !== null) log.error({ detail: recovered.set_aside }, 'buffer_damaged');
   const report_interval_ms = config.report_interval_s * 1000;
-  const pipeline = new Pipeline({ registry, buffer, recovered, report_interval_ms, clock, log });
+  const runScript = await openSandbox(clock);
+  const pipeline = new Pipeline({
+    registry,
+    buffer,
+    recovered,
+    runScript,
+    report_interval_ms,
+    clock,
+    log,
+  });
   const accept = pipeline.accept.bind(pipeline);
   const around = { accept, clock, log, hostname: hostname() };
   const sources = config.sources.map((source) => openSource(source, around));

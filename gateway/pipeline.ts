@@ -8,22 +8,26 @@ import type { Log } from '../shared/runtime/log.ts';
 import { type Entry, type QuarantinedFrame, quarantine_bytes_kept } from './buffer/entry.ts';
 import type { ReadingBuffer } from './buffer/reading-buffer.ts';
 import type { Recovered } from './buffer/reading-log.ts';
+import { turn } from './meters/direction.ts';
 import { type MeterState, newMeterState, step } from './meters/meter.ts';
 import { RecentKeys } from './meters/recent-keys.ts';
-import { unitAddress } from './pairing/sensor.ts';
+import { deviceAddress, unitAddress } from './pairing/sensor.ts';
 import type { PairedSensor, SensorRegistry } from './pairing/sensor-registry.ts';
 import { decode } from './profiles/decode.ts';
-import type { MeasureRecord } from './profiles/measure.ts';
+import type { Decoded, MeasureRecord, RunScript } from './profiles/measure.ts';
 import type { Frame } from './sources/source.ts';
 
 export interface PipelineOptions {
   readonly registry: SensorRegistry;
   readonly buffer: Pick<ReadingBuffer, 'append'>;
   readonly recovered: Recovered;
+  readonly runScript: RunScript;
   readonly report_interval_ms: number;
   readonly clock: Clock;
   readonly log: Log;
 }
+
+type Understood = Extract<Decoded, { outcome: 'records' }>;
 
 export class Pipeline {
   readonly #options: PipelineOptions;
@@ -48,7 +52,9 @@ export class Pipeline {
     if (frame.fault !== undefined) {
       return this.#quarantine(frame, frame.fault.reason, frame.fault.detail);
     }
-    const asked = this.#options.registry.at(frame.source, frame.address);
+    const { registry, runScript } = this.#options;
+    const asked =
+      registry.at(frame.source, frame.address) ?? registry.sharing(frame.source, frame.address);
     if (asked === undefined) {
       return this.#quarantine(
         frame,
@@ -56,15 +62,23 @@ export class Pipeline {
         `no sensor is paired with ${frame.address}`,
       );
     }
-    const decoded = decode(asked.profile, frame.bytes);
+    const decoded = decode(asked.profile, frame.bytes, { runScript });
     if (decoded.outcome === 'fault') return this.#quarantine(frame, decoded.reason, decoded.detail);
-    const paired = this.#answering(asked, decoded.outcome === 'records' ? decoded.unit : null);
+    if (decoded.outcome === 'ignored') {
+      this.#seen.set(asked.sensor.sensor_id, frame.received_at);
+      return this.#ignore(decoded.reason);
+    }
+    const paired = this.#answering(asked, decoded);
     if (paired === undefined) {
-      return this.#quarantine(frame, 'unknown_unit', `the frame names a unit that is not paired`);
+      const named = decoded.device ?? decoded.unit;
+      return this.#quarantine(
+        frame,
+        'unknown_unit',
+        `the frame names ${named}, which is not paired`,
+      );
     }
     this.#seen.set(paired.sensor.sensor_id, frame.received_at);
-    if (decoded.outcome === 'ignored') return this.#ignore(decoded.reason);
-    return this.#count(paired, decoded.records, frame);
+    return this.#count(paired, decoded, frame);
   }
 
   /** When a frame of the sensor was last understood, ms since the epoch; null: not since start. */
@@ -77,19 +91,27 @@ export class Pipeline {
     return Object.fromEntries(this.#ignored);
   }
 
-  /** Several devices answer on one line; the number in the answer wins over the number asked. */
-  #answering(asked: PairedSensor, unit: number | null): PairedSensor | undefined {
+  /** Several devices share one line or topic; the name in the frame wins over the address. */
+  #answering(asked: PairedSensor, { unit, device }: Understood): PairedSensor | undefined {
+    const { registry } = this.#options;
+    const { source, path } = asked.sensor;
+    const topic = asked.sensor.topic ?? path;
+    if (topic !== undefined && asked.sensor.device !== undefined) {
+      return device === null ? undefined : registry.at(source, deviceAddress(topic, device));
+    }
     if (unit === null || asked.sensor.unit === unit) return asked;
-    return this.#options.registry.at(asked.sensor.source, unitAddress(unit));
+    return registry.at(source, unitAddress(unit));
   }
 
   async #count(
     paired: PairedSensor,
-    records: readonly MeasureRecord[],
+    { records, refused }: Understood,
     frame: Frame,
   ): Promise<void> {
     const entries = records.map((record) => this.#meter(paired, record, frame.received_at));
-    await Promise.all(entries.filter((entry) => entry !== null).map(this.#append));
+    const kept = refused.map(({ reason, detail }) => this.#quarantine(frame, reason, detail));
+    const counted = entries.filter((entry) => entry !== null).map(this.#append);
+    await Promise.all([...counted, ...kept]);
   }
 
   /** @returns null where nothing has to reach the disk. */
@@ -104,7 +126,8 @@ export class Pipeline {
     }
     const before = this.#meters.get(sensor_id) ?? newMeterState;
     const { report_interval_ms, log } = this.#options;
-    const after = step(before, sensor_id, record, { received_at, report_interval_ms });
+    const turned = turn(record, paired.sensor.direction);
+    const after = step(before, sensor_id, turned, { received_at, report_interval_ms });
     this.#meters.set(sensor_id, after.state);
     if (dedupe_key !== null) this.#keys.add(sensor_id, dedupe_key);
     for (const note of after.notes) log.info({ sensor_id, note }, 'meter');

@@ -7,6 +7,7 @@ import { printError } from '../../shared/runtime/command-output.ts';
 import { exitCode } from '../../shared/runtime/errors.ts';
 import { addDoctorCommand } from './doctor-command.ts';
 import { addEnrollCommand } from './enroll-command.ts';
+import { addProfileCommands } from './profile-command.ts';
 import { addRunCommands } from './run-command.ts';
 import { addSensorCommands } from './sensor-command.ts';
 import type { Installation } from './setting.ts';
@@ -36,6 +37,7 @@ addRunCommands(program, installation, { NOTIFY_SOCKET, WATCHDOG_USEC });
 addEnrollCommand(program, installation);
 addSensorCommands(program, installation);
 addSourceCommands(program, installation);
+addProfileCommands(program, installation);
 addStatusCommands(program, installation);
 addDoctorCommand(program, installation);
 

@@ -5,6 +5,7 @@ import type { Command } from 'commander';
 import { printJson, printLine, printTable } from '../../shared/runtime/command-output.ts';
 import { FootbridgeError } from '../../shared/runtime/errors.ts';
 import { askDaemon } from '../local/local-client.ts';
+import { directions } from '../meters/direction.ts';
 import { Pairing } from '../pairing/pairing.ts';
 import { SensorRegistry } from '../pairing/sensor-registry.ts';
 import { secretHash } from '../sources/access.ts';
@@ -20,6 +21,8 @@ interface PairOptions {
   login?: boolean;
   unit?: string;
   register?: string;
+  device?: string;
+  direction?: string;
   name?: string;
   json?: boolean;
 }
@@ -49,6 +52,8 @@ function addPair(sensor: Command, installation: Installation): void {
     .option('--login', 'give the device a name and a password of its own, shown once')
     .option('--unit <number>', 'serial and Modbus: the device’s number on the line')
     .option('--register <number>', 'Modbus: first register, zero-based, where not the profile’s')
+    .option('--device <name>', 'what the device calls itself, where several share a topic')
+    .option('--direction <how>', `how it is mounted: ${directions.join(', ')} (default: as-is)`)
     .option('--name <text>', 'what people call it (default: the id)')
     .option('--json', 'print one JSON document')
     .addHelpText(
@@ -61,7 +66,7 @@ Examples:
   footbridge sensor pair side-door --source counter-line --profile hpc168 --unit 1`,
     )
     .action(async (sensor_id: string, options: PairOptions, command: Command) => {
-      const { source, profile, topic, path, name = sensor_id } = options;
+      const { source, profile, topic, path, device, direction, name = sensor_id } = options;
       const password = options.login === true ? randomBytes(16).toString('base64url') : undefined;
       const wanted = {
         sensor_id,
@@ -71,6 +76,8 @@ Examples:
         ...(topic === undefined ? {} : { topic }),
         ...(path === undefined ? {} : { path }),
         ...(password === undefined ? {} : { secret_sha256: secretHash(password) }),
+        ...(device === undefined ? {} : { device }),
+        ...(direction === undefined ? {} : { direction }),
         ...wholeNumber('unit', options.unit),
         ...wholeNumber('register', options.register),
       };

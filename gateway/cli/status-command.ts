@@ -1,4 +1,4 @@
-/** `footbridge status`, `footbridge buffer …`, `footbridge profile list`. */
+/** `footbridge status`, `footbridge buffer …`. */
 import type { Command } from 'commander';
 import { printJson, printLine, printTable } from '../../shared/runtime/command-output.ts';
 import type { QuarantineRow } from '../buffer/entry.ts';
@@ -51,20 +51,6 @@ export function addStatusCommands(program: Command, installation: Installation):
       const totals = (await status(command)).buffer.quarantined;
       if (options.json === true) printJson({ totals, rows });
       else printQuarantine(totals, rows);
-    });
-
-  program
-    .command('profile')
-    .description('look at what the gateway can read')
-    .command('list')
-    .description('list built-in and site profiles')
-    .option('--json', 'print one JSON document')
-    .addHelpText('after', '\nExample:\n  footbridge profile list')
-    .action((options: JsonOption, command: Command) => {
-      const profiles = [...settingOf(command, installation).catalogue().values()];
-      if (options.json === true) return printJson({ profiles });
-      const rows = profiles.map(({ name, transport, title }) => [name, transport, title]);
-      printTable(['PROFILE', 'TRANSPORT', 'READS'], rows);
     });
 }
 

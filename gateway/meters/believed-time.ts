@@ -27,7 +27,7 @@ export function believe(
   const length = record.interval_s === null ? null : record.interval_s * 1000;
   const believable = (time: number | null) =>
     time === null || (time >= earliest_ms && time <= received_at + ahead_max_ms);
-  const span = namedSpan(from, to, length);
+  const span = namedSpan(from, to, length, since);
   const ordered = span === null || (span.from <= span.to && span.to - span.from <= interval_max_ms);
   if (!record.time_unreadable && believable(from) && believable(to) && ordered && span !== null) {
     return { span, rejected: false };
@@ -36,9 +36,17 @@ export function believe(
   return { span: receiveSpan(span, length, received_at, since), rejected: sent };
 }
 
-function namedSpan(from: number | null, to: number | null, length: number | null): Span | null {
+function namedSpan(
+  from: number | null,
+  to: number | null,
+  length: number | null,
+  since: number | null,
+): Span | null {
   if (from !== null && to !== null) return { from, to };
-  if (to !== null) return { from: to - (length ?? 0), to };
+  if (to !== null) {
+    const pause = since === null ? 0 : Math.min(Math.max(to - since, 0), interval_max_ms);
+    return { from: to - (length ?? pause), to };
+  }
   if (from !== null) return { from, to: from + (length ?? 0) };
   return null;
 }

@@ -21,6 +21,8 @@ export interface CounterRules {
   /** Whether the device can lose its total. */
   readonly resets: boolean;
   readonly people_per_minute_max: number;
+  /** The device said that it started again at 0 since the last sample. */
+  readonly declared_reset: boolean;
 }
 
 export type CounterNote =
@@ -51,6 +53,11 @@ export function advance(
 
   const plausible = (people: number, since: number) =>
     people >= 0 && people <= peoplePossible(sample.at - since, rules.people_per_minute_max);
+  if (rules.declared_reset) {
+    return plausible(sample.value, before.at)
+      ? { counter: believed, people: sample.value, note: 'reset' }
+      : { counter: believed, people: 0, note: 'rebaselined' };
+  }
   const rise = sample.value - before.value;
   const { held } = before;
 

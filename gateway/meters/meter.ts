@@ -9,8 +9,10 @@ import { type Reading, readingFlags } from '../../shared/wire/reading.ts';
 import type { Measure, MeasureRecord } from '../profiles/measure.ts';
 import { believe } from './believed-time.ts';
 import { advance, type Counter, type CounterNote } from './cumulative.ts';
-import { type Span, share, splitSpan } from './quarter-hours.ts';
-import { nameStart, noStarts, type TakenStarts } from './reading-start.ts';
+import { type Draft, place } from './placing.ts';
+import { noStarts, type TakenStarts } from './reading-start.ts';
+import { type Account, compare } from './second-account.ts';
+import { zoneStep } from './zone.ts';
 
 export interface MeterState {
   readonly totals: { readonly in: Counter | null; readonly out: Counter | null };
@@ -20,6 +22,10 @@ export interface MeterState {
   readonly pending: { readonly in: number; readonly out: number; readonly flags: number };
   /** Which starts are taken. */
   readonly starts: TakenStarts;
+  /** What the device last gave as its reset marker; missing before it did. */
+  readonly reset_marker?: string;
+  /** The device's second account of the same people; missing where it keeps none. */
+  readonly account?: Account;
 }
 
 export const newMeterState: MeterState = {
@@ -29,7 +35,12 @@ export const newMeterState: MeterState = {
   starts: noStarts,
 };
 
-export type MeterNote = CounterNote | 'clock_stepped_back' | 'device_time_rejected';
+export type MeterNote =
+  | CounterNote
+  | 'accounts_differ'
+  | 'clock_stepped_back'
+  | 'counted_by_total'
+  | 'device_time_rejected';
 
 export interface MeterStep {
   readonly state: MeterState;
@@ -46,14 +57,6 @@ export interface StepTimes {
   readonly report_interval_ms: number;
 }
 
-/** A reading before it has its place in time. */
-interface Draft {
-  readonly span: Span;
-  readonly in: number;
-  readonly out: number;
-  readonly flags: number;
-}
-
 /** The clock may be set back by this much without a new start of the interval. */
 const step_back_max_ms = 15 * 60 * 1000;
 
@@ -63,14 +66,27 @@ export function step(
   record: MeasureRecord,
   times: StepTimes,
 ): MeterStep {
-  const of = (...semantics: Measure['semantics'][]) =>
-    record.measures.filter((measure) => semantics.includes(measure.semantics));
-  const instant = of('instant');
-  if (instant.length > 0) return zoneStep(state, sensor_id, record, times);
-  const totals = of('cumulative');
-  return totals.length > 0
-    ? totalsStep(state, sensor_id, record, totals, times)
-    : additiveStep(state, sensor_id, record, times);
+  const { measures } = record;
+  if (measures.some(({ target }) => target === 'occupancy' || target === 'dwell_s')) {
+    return zoneStep(state, sensor_id, record, times);
+  }
+  const totals = measures.filter(
+    ({ semantics, role }) => semantics === 'cumulative' && role !== 'check',
+  );
+  if (totals.length > 0) return totalsStep(state, sensor_id, record, totals, times);
+  const additive = measures.filter(({ role }) => role !== 'check');
+  const counted = additive.filter((measure) => !countedByTotal(state, measure));
+  if (counted.length === 0) {
+    return { state, readings: [], notes: ['counted_by_total'], changed: false };
+  }
+  return additiveStep(state, sensor_id, record, counted, times);
+}
+
+/** A period's people are in the total already, which survives a lost frame and the period does not. */
+function countedByTotal(state: MeterState, { target, role }: Measure): boolean {
+  return (
+    role === 'fallback' && (target === 'in' || target === 'out') && state.totals[target] !== null
+  );
 }
 
 /** Deltas and events: the device says how many, the meter says when and under which name. */
@@ -78,12 +94,13 @@ function additiveStep(
   state: MeterState,
   sensor_id: string,
   record: MeasureRecord,
+  counted: readonly Measure[],
   times: StepTimes,
 ): MeterStep {
   const { span, rejected } = believe(record, times.received_at, state.since);
   const sum = (target: 'in' | 'out') =>
-    record.measures.reduce((all, m) => (m.target === target ? all + m.value : all), 0);
-  const event = record.measures.every((measure) => measure.semantics === 'event');
+    counted.reduce((all, m) => (m.target === target ? all + m.value : all), 0);
+  const event = counted.every((measure) => measure.semantics === 'event');
   const draft: Draft = {
     span: event ? { from: span.to, to: span.to } : span,
     in: sum('in'),
@@ -91,10 +108,17 @@ function additiveStep(
     flags: rejected ? readingFlags.device_time_rejected : 0,
   };
   const placed = place(state, sensor_id, draft, times.received_at);
+  const { account, differs } = compare(state.account, record.measures, draft);
+  const notes: MeterNote[] = rejected ? ['device_time_rejected'] : [];
+  if (differs) notes.push('accounts_differ');
   return {
-    state: { ...placed.state, since: Math.max(state.since ?? 0, span.to) },
+    state: {
+      ...placed.state,
+      since: Math.max(state.since ?? 0, span.to),
+      ...(account === undefined ? {} : { account }),
+    },
     readings: placed.readings,
-    notes: rejected ? ['device_time_rejected'] : [],
+    notes,
     changed: true,
   };
 }
@@ -112,9 +136,14 @@ function totalsStep(
   const notes: MeterNote[] = believed.rejected ? ['device_time_rejected'] : [];
   const counters = { ...state.totals };
   const pending = { ...state.pending };
+  const { reset_marker, people_per_minute_max } = record;
+  const declared_reset =
+    reset_marker !== null &&
+    state.reset_marker !== undefined &&
+    reset_marker !== state.reset_marker;
   for (const { target, value, modulus, resets } of totals) {
     if (target !== 'in' && target !== 'out') continue;
-    const rules = { modulus, resets, people_per_minute_max: record.people_per_minute_max };
+    const rules = { modulus, resets, people_per_minute_max, declared_reset };
     const result = advance(counters[target], { value, at: believed.span.to }, rules);
     counters[target] = result.counter;
     pending[target] += result.people;
@@ -125,14 +154,21 @@ function totalsStep(
   }
   if (believed.rejected) pending.flags |= readingFlags.device_time_rejected;
   const counted = pending.in !== state.pending.in || pending.out !== state.pending.out;
-  const next: MeterState = { ...state, totals: counters, pending, since: state.since ?? at };
+  const marked = reset_marker !== null && reset_marker !== state.reset_marker;
+  const next: MeterState = {
+    ...state,
+    totals: counters,
+    pending,
+    since: state.since ?? at,
+    ...(marked ? { reset_marker } : {}),
+  };
   const reported = report(next, sensor_id, at, times);
   notes.push(...reported.notes);
   return {
     state: reported.state,
     readings: reported.readings,
     notes,
-    changed: counted || notes.length > 0 || reported.readings.length > 0,
+    changed: counted || marked || notes.length > 0 || reported.readings.length > 0,
   };
 }
 
@@ -161,75 +197,7 @@ function report(
   return { state: { ...placed.state, since: at, pending }, readings: placed.readings, notes: [] };
 }
 
-function zoneStep(
-  state: MeterState,
-  sensor_id: string,
-  record: MeasureRecord,
-  times: StepTimes,
-): MeterStep {
-  const { span, rejected } = believe(record, times.received_at, null);
-  const value = (target: Measure['target']) =>
-    record.measures.find((measure) => measure.target === target)?.value ?? null;
-  const named = nameStart(state.starts, span.to);
-  return {
-    state: { ...state, starts: named.starts, since: Math.max(state.since ?? 0, span.to) },
-    readings: [
-      {
-        kind: 'zone',
-        sensor_id,
-        region_id: record.region_id,
-        observed_at: named.observed_at,
-        interval_s: 0,
-        occupancy: value('occupancy'),
-        dwell_s: rounded(value('dwell_s')),
-        received_at: times.received_at,
-        flags:
-          (named.isLate ? readingFlags.late : 0) |
-          (rejected ? readingFlags.device_time_rejected : 0),
-      },
-    ],
-    notes: rejected ? ['device_time_rejected'] : [],
-    changed: true,
-  };
-}
-
-/** Cuts a draft at quarter hours where it is long, and gives each part its start. */
-function place(
-  state: MeterState,
-  sensor_id: string,
-  draft: Draft,
-  received_at: number,
-): { state: MeterState; readings: Reading[] } {
-  const parts = splitSpan(draft.span);
-  const cut = parts.length > 1 ? readingFlags.split : 0;
-  const shares =
-    parts.length > 1
-      ? { in: share(draft.in, parts), out: share(draft.out, parts) }
-      : { in: [draft.in], out: [draft.out] };
-  let { starts } = state;
-  const readings = parts.map((part, i): Reading => {
-    const named = nameStart(starts, part.from);
-    starts = named.starts;
-    return {
-      kind: 'count',
-      sensor_id,
-      observed_at: named.observed_at,
-      interval_s: (part.to - part.from) / 1000,
-      in: shares.in[i] ?? 0,
-      out: shares.out[i] ?? 0,
-      received_at,
-      flags: draft.flags | cut | (named.isLate ? readingFlags.late : 0),
-    };
-  });
-  return { state: { ...state, starts }, readings };
-}
-
 function flagOf(note: CounterNote): number {
   if (note === 'wrapped') return readingFlags.wrapped;
   return note === 'reset' || note === 'rebaselined' ? readingFlags.reset : 0;
-}
-
-/** To the millisecond; finer is noise of the device, and smaller than HQ's column holds. */
-function rounded(seconds: number | null): number | null {
-  return seconds === null ? null : Math.round(seconds * 1000) / 1000;
 }

@@ -64,6 +64,13 @@ export class SensorRegistry {
     return this.#addresses.get(addressKey(source, address));
   }
 
+  /** One of the devices that share this topic, each under a name of its own. */
+  sharing(source: string, topic: string): PairedSensor | undefined {
+    return this.list().find(
+      ({ sensor }) => sensor.source === source && (sensor.topic ?? sensor.path) === topic,
+    );
+  }
+
   /**
    * Pairs a sensor, or changes it when the id is paired already. Its meter and its history at HQ go
    * by `sensor_id`, so a replaced device keeps them. So does its login, until it is unpaired.

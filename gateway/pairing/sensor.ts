@@ -2,11 +2,14 @@
 import { z } from 'zod';
 import { FootbridgeError } from '../../shared/runtime/errors.ts';
 import { sensorIdSchema } from '../../shared/wire/reading.ts';
+import { directions } from '../meters/direction.ts';
+import { recordMappings } from '../profiles/mapping-schema.ts';
 import type { Profile } from '../profiles/profile.ts';
 import type { Login } from '../sources/access.ts';
 
 export const sensorSchema = z.strictObject({
-  sensor_id: sensorIdSchema,
+  /** Leaves room for the lines and zones behind it: HQ keeps ids of 100 characters. */
+  sensor_id: sensorIdSchema.max(50),
   /** What people call it. */
   name: z.string().min(1).max(255),
   profile: z.string().min(1),
@@ -34,6 +37,10 @@ export const sensorSchema = z.strictObject({
   unit: z.number().int().min(0).max(65_535).optional(),
   /** Modbus: first register, zero-based, where it differs from the profile's. */
   register: z.number().int().min(0).max(65_535).optional(),
+  /** Name by which the device calls itself inside its messages, where several share a topic. */
+  device: z.string().min(1).max(100).optional(),
+  /** How the counter is mounted. */
+  direction: z.enum(directions).default('as-is'),
 });
 
 export type Sensor = z.infer<typeof sensorSchema>;
@@ -49,7 +56,7 @@ export function addressOf(sensor: Sensor, profile: Profile): string {
   if (profile.transport === 'mqtt' || profile.transport === 'http') {
     const address = sensor.topic ?? sensor.path;
     if (address === undefined) throw missing(profile.transport === 'mqtt' ? 'topic' : 'path');
-    return address;
+    return sensor.device === undefined ? address : deviceAddress(address, sensor.device);
   }
   if (sensor.unit === undefined) throw missing('unit');
   return profile.transport === 'serial'
@@ -61,11 +68,16 @@ export function addressOf(sensor: Sensor, profile: Profile): string {
 export function loginsOf(
   sensors: readonly { readonly sensor: Sensor; readonly address: string }[],
 ): Login[] {
-  return sensors.flatMap(({ sensor: { sensor_id, secret_sha256 }, address }) =>
+  return sensors.flatMap(({ sensor: { sensor_id, secret_sha256, topic, path }, address }) =>
     secret_sha256 === undefined
       ? []
-      : [{ username: sensor_id, secret_sha256, addresses: [address] }],
+      : [{ username: sensor_id, secret_sha256, addresses: [topic ?? path ?? address] }],
   );
+}
+
+/** A device among several on one topic; devices write their names in upper and lower case. */
+export function deviceAddress(topic: string, device: string): string {
+  return `${topic} device/${device.toLowerCase()}`;
 }
 
 export function unitAddress(unit: number): string {
@@ -78,6 +90,7 @@ function registerAddress(unit: number, register: number): string {
 
 /** Whether the sensor says how many crossed a line or how many are in a zone. */
 export function kindOf(profile: Profile): 'line' | 'zone' {
-  const line = profile.mapping.measures.some(({ target }) => target === 'in' || target === 'out');
+  const measures = recordMappings(profile.mapping).flatMap((record) => record.measures);
+  const line = measures.some(({ target }) => ['in', 'out', 'passages'].includes(target));
   return line ? 'line' : 'zone';
 }

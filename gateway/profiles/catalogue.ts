@@ -1,6 +1,6 @@
 /** The profiles of this gateway: those built in and those of the site's folder. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { FootbridgeError } from '../../shared/runtime/errors.ts';
 import { problemText, readYaml } from '../config/yaml.ts';
 import type { Profile } from './profile.ts';
@@ -20,16 +20,36 @@ export function loadCatalogue(folders: readonly string[]): Catalogue {
     for (const file of readdirSync(folder)
       .filter((name) => name.endsWith('.yaml'))
       .sort()) {
-      const path = join(folder, file);
-      const checked = readYaml(readFileSync(path, 'utf8'), profileSchema);
-      if (!checked.ok) mistakes.push(problemText(path, checked.problems));
-      else if (checked.value.name !== basename(file, '.yaml')) {
-        mistakes.push(`${path}:1  name  is "${checked.value.name}"; it must equal the file's name`);
-      } else profiles.set(checked.value.name, checked.value);
+      const read = readFile(join(folder, file));
+      if (typeof read === 'string') mistakes.push(read);
+      else profiles.set(read.name, read);
     }
   }
   if (mistakes.length > 0) throw new FootbridgeError('profile_invalid', mistakes.join('\n'));
   return profiles;
+}
+
+/** @throws FootbridgeError profile_invalid with every mistake of the file. */
+export function readProfile(path: string): Profile {
+  if (!existsSync(path)) throw new FootbridgeError('profile_invalid', `${path} does not exist`);
+  const read = readFile(path);
+  if (typeof read === 'string') throw new FootbridgeError('profile_invalid', read);
+  return read;
+}
+
+/** @returns the profile with the text of its script, or what is wrong with it. */
+function readFile(path: string): Profile | string {
+  const checked = readYaml(readFileSync(path, 'utf8'), profileSchema);
+  if (!checked.ok) return problemText(path, checked.problems);
+  const profile = checked.value;
+  if (profile.name !== basename(path, '.yaml')) {
+    return `${path}:1  name  is "${profile.name}"; it must equal the file's name`;
+  }
+  if (profile.codec.kind !== 'script') return profile;
+  const script = join(dirname(path), profile.codec.file);
+  if (!existsSync(script)) return `${path}:1  codec.file  ${script} does not exist`;
+  const codec = { ...profile.codec, source: readFileSync(script, 'utf8') };
+  return { ...profile, codec };
 }
 
 /** @throws FootbridgeError profile_unknown, naming the profiles there are. */

@@ -1,152 +1,180 @@
 /**
- * Frame bytes to measures, as the profile says. Pure: no clock, no I/O, never throws.
+ * Frame bytes to measures, as the profile says: envelope, codec, mapping. Pure: no clock, no I/O,
+ * never throws.
  */
-import { count_max } from '../../shared/wire/reading.ts';
-import { decodeBinary, decodeRegisters, NotThisDevice, WrongLength } from './codecs/binary.ts';
-import { decodeJson } from './codecs/json.ts';
-import type { Decoded, Measure, MeasureRecord } from './measure.ts';
-import type { Codec, Condition, MeasureMapping, Profile } from './profile.ts';
-import { readTime } from './time.ts';
+import type { Codec } from './codec-schema.ts';
+import { decodeBinary, decodeRegisters, decodeTlv } from './codecs/binary.ts';
+import { NotThisDevice, WrongLength } from './codecs/faults.ts';
+import { decodeCsv, decodeJson } from './codecs/text.ts';
+import { decodeXml } from './codecs/xml.ts';
+import { openEnvelope, type Uplink } from './envelope.ts';
+import type { Decoded, MeasureRecord, RefusedRecord, RunScript } from './measure.ts';
+import { getter, outermostScope } from './path.ts';
+import type { Profile } from './profile.ts';
+import { holding, type RecordsReader, recordsReader } from './read-records.ts';
 
-export function decode(profile: Profile, bytes: Uint8Array): Decoded {
+export interface DecodeOptions {
+  /** Runs script codecs; a profile with one is a fault without it. */
+  readonly runScript?: RunScript;
+  /** The frame is the device's own bytes, already out of the envelope, from this LoRaWAN port. */
+  readonly port?: number;
+}
+
+/** One device message, decoded but not yet understood. */
+interface Message {
+  readonly value: unknown;
+  readonly device: string | null;
+  readonly time: unknown;
+  readonly key: string | null;
+}
+
+export function decode(profile: Profile, bytes: Uint8Array, options: DecodeOptions = {}): Decoded {
   try {
-    return interpret(profile, runCodec(profile.codec, bytes));
+    const { messages, ignored } = messagesOf(profile, bytes, options);
+    if (messages.length === 0) return { outcome: 'ignored', reason: ignored ?? 'no_records' };
+    return understand(profile, messages);
   } catch (error) {
-    return faultOf(error);
+    const detail = error instanceof Error ? error.message : String(error);
+    if (error instanceof WrongLength) return { outcome: 'fault', reason: 'truncated', detail };
+    if (error instanceof NotThisDevice) {
+      return { outcome: 'fault', reason: 'not_this_device', detail };
+    }
+    return { outcome: 'fault', reason: 'malformed', detail };
   }
 }
 
-function interpret(profile: Profile, value: unknown): Decoded {
-  const { mapping } = profile;
-  const reason = mapping.ignore.find((condition) => holds(condition, value));
-  if (reason !== undefined) return { outcome: 'ignored', reason: reason.path };
-
-  const measures: Measure[] = [];
-  for (const mapped of mapping.measures) {
-    if (mapped.where !== undefined && !holds(mapped.where, value)) continue;
-    const number = mapped.path === undefined ? 1 : at(value, mapped.path);
-    if (number === undefined || number === null) {
-      return { outcome: 'fault', reason: 'value_missing', detail: `${mapped.path} is not there` };
-    }
-    const measure = toMeasure(mapped, number);
-    if (measure === null) {
-      const detail = `${mapped.path} is ${JSON.stringify(number)?.slice(0, 80)}, not a count`;
-      return { outcome: 'fault', reason: 'value_invalid', detail };
-    }
-    measures.push(measure);
-  }
-  if (measures.length === 0) {
-    const wanted = mapping.measures.map((m) => m.where?.path ?? m.path).join(', ');
-    return { outcome: 'fault', reason: 'value_missing', detail: `no measure found in ${wanted}` };
-  }
-
-  const key = dedupeKey(mapping.dedupe, value);
-  if (key === undefined) {
-    const detail = `none of ${mapping.dedupe.join(', ')} is there`;
-    return { outcome: 'fault', reason: 'value_missing', detail };
-  }
-  const unit = mapping.unit_path === undefined ? null : at(value, mapping.unit_path);
-  return {
-    outcome: 'records',
-    unit: typeof unit === 'number' ? unit : null,
-    records: [
-      { ...times(mapping.time, value), ...frameOf(mapping, value), measures, dedupe_key: key },
-    ],
-  };
+/** What the codec makes of the frame, for a person who writes a profile. @throws what codecs throw. */
+export function decodedValues(
+  profile: Profile,
+  bytes: Uint8Array,
+  options: DecodeOptions = {},
+): unknown[] {
+  return messagesOf(profile, bytes, options).messages.map(({ value }) => value);
 }
 
-function runCodec(codec: Codec, bytes: Uint8Array): unknown {
+function messagesOf(
+  profile: Profile,
+  bytes: Uint8Array,
+  options: DecodeOptions,
+): { messages: Message[]; ignored: string | null } {
+  const { codec, ports } = profile;
+  const plain = { device: null, time: undefined, key: null };
+  if (profile.unwrap === undefined || options.port !== undefined) {
+    const port = options.port ?? 0;
+    if (options.port !== undefined && ports?.includes(port) === false) {
+      return { messages: [], ignored: `port_${port}` };
+    }
+    return {
+      messages: [{ ...plain, value: runCodec(codec, bytes, port, options) }],
+      ignored: null,
+    };
+  }
+  const uplinks = openEnvelope(decodeJson(bytes));
+  if (uplinks === null) throw new NotThisDevice('no envelope of a LoRaWAN network server');
+  const wanted = uplinks.filter(
+    ({ bytes, port }) => bytes === null || ports?.includes(port) !== false,
+  );
+  const ignored = wanted.length === 0 ? `port_${uplinks[0]?.port ?? 0}` : null;
+  const messages = wanted.map((uplink) => ({
+    ...uplink,
+    value: contentOf(codec, uplink, options),
+  }));
+  return { messages, ignored };
+}
+
+/** The device's own bytes where they are there: what a server made of them may be anything. */
+function contentOf(codec: Codec, { bytes, port, object }: Uplink, options: DecodeOptions): unknown {
+  if (bytes !== null) return runCodec(codec, bytes, port, options);
+  if (object === undefined) throw new Error('the envelope carries neither bytes nor values');
+  return object;
+}
+
+function runCodec(codec: Codec, bytes: Uint8Array, port: number, options: DecodeOptions): unknown {
   switch (codec.kind) {
     case 'json':
       return decodeJson(bytes);
+    case 'xml':
+      return decodeXml(bytes);
+    case 'csv':
+      return decodeCsv(codec, bytes);
     case 'binary':
       return decodeBinary(codec, bytes);
+    case 'tlv':
+      return decodeTlv(codec, bytes);
     case 'registers':
       return decodeRegisters(codec, bytes);
+    case 'script':
+      if (options.runScript === undefined) throw new Error('no sandbox for script codecs is open');
+      return options.runScript(codec.source, bytes, port);
   }
 }
 
-function faultOf(error: unknown): Decoded {
-  const detail = error instanceof Error ? error.message : String(error);
-  if (error instanceof WrongLength) return { outcome: 'fault', reason: 'truncated', detail };
-  if (error instanceof NotThisDevice)
-    return { outcome: 'fault', reason: 'not_this_device', detail };
-  return { outcome: 'fault', reason: 'malformed', detail };
+interface Reader {
+  readonly records: RecordsReader;
+  readonly ignore: readonly ReturnType<typeof holding>[];
+}
+const readers = new WeakMap<Profile, Reader>();
+
+function readerOf(profile: Profile): Reader {
+  const known = readers.get(profile);
+  if (known !== undefined) return known;
+  const { mapping } = profile;
+  const reader = { records: recordsReader(mapping), ignore: mapping.ignore.map(holding) };
+  readers.set(profile, reader);
+  return reader;
 }
 
-function frameOf(mapping: Profile['mapping'], value: unknown) {
-  const region = mapping.region.startsWith('$.')
-    ? at(value, mapping.region.slice(2))
-    : mapping.region;
-  return {
-    element: '',
-    region_id: typeof region === 'string' || typeof region === 'number' ? String(region) : 'zone',
-    people_per_minute_max: mapping.people_per_minute_max,
-  };
-}
-
-/** A count must be a whole number; devices also send it as text (Axis: every count is a string). */
-function toMeasure(mapped: MeasureMapping, raw: unknown): Measure | null {
-  const number = typeof raw === 'string' && raw.trim() !== '' ? Number(raw) : raw;
-  if (typeof number !== 'number' || !Number.isFinite(number)) return null;
-  const value = mapped.unit === 'ms' ? number / 1000 : number;
-  const people = mapped.target === 'in' || mapped.target === 'out';
-  if (people && (!Number.isSafeInteger(value) || value < 0)) return null;
-  // A total may be of any size; what one interval, one crossing or one zone holds may not.
-  const bounded = mapped.semantics === 'cumulative' || Math.abs(value) <= count_max;
-  if (!bounded) return null;
-  if (mapped.target === 'occupancy' && !Number.isInteger(value)) return null;
-  if (mapped.target === 'dwell_s' && value < 0) return null;
-  const { width } = mapped;
-  const modulus = width === undefined || width === 'unbounded' ? null : 2 ** width;
-  if (modulus !== null && value >= modulus) return null;
-  return {
-    target: mapped.target,
-    value,
-    semantics: mapped.semantics,
-    modulus,
-    resets: mapped.resets,
-  };
-}
-
-function times(
-  time: Profile['mapping']['time'],
-  value: unknown,
-): Pick<MeasureRecord, 'device' | 'interval_s' | 'time_unreadable'> {
-  const read = (path: string | undefined) =>
-    path === undefined ? null : readTime(at(value, path), time.format);
-  const from = read(time.from);
-  const to = read(time.to ?? time.at);
-  const unreadable = [time.from, time.to, time.at].some(
-    (path) => path !== undefined && at(value, path) !== undefined && read(path) === null,
-  );
-  return { device: { from, to }, interval_s: time.interval_s ?? null, time_unreadable: unreadable };
-}
-
-/** @returns null where the profile needs no key, undefined where the frame lacks every part of it. */
-function dedupeKey(paths: readonly string[], value: unknown): string | null | undefined {
-  if (paths.length === 0) return null;
-  const parts = paths.map((path) => at(value, path));
-  if (parts.every((part) => part === undefined || part === null)) return undefined;
-  // A name is a text or a number; anything nested could be of any depth and size.
-  if (parts.some((part) => typeof part === 'object' && part !== null)) return undefined;
-  return parts.map((part) => JSON.stringify(part ?? null)).join('|');
-}
-
-function holds(condition: Condition, value: unknown): boolean {
-  const found = at(value, condition.path);
-  if (condition.exists !== undefined && (found !== undefined) !== condition.exists) return false;
-  return condition.equals === undefined || found === condition.equals;
-}
-
-/** The value at a path; own properties only, so that `__proto__` in a path finds nothing. */
-function at(value: unknown, path: string): unknown {
-  if (path === '$') return value;
-  let found: unknown = value;
-  for (const step of path.split('.')) {
-    if (typeof found !== 'object' || found === null || !Object.hasOwn(found, step))
-      return undefined;
-    found = (found as Record<string, unknown>)[step];
+function understand(profile: Profile, messages: readonly Message[]): Decoded {
+  const { mapping } = profile;
+  const reader = readerOf(profile);
+  const records: MeasureRecord[] = [];
+  const refused: RefusedRecord[] = [];
+  let ignored: string | null = null;
+  let unit: unknown = null;
+  let device: unknown = null;
+  for (const message of messages) {
+    const scope = outermostScope(message.value);
+    device =
+      (mapping.device === undefined ? null : getter(mapping.device)(scope)) ?? message.device;
+    const at = reader.ignore.findIndex((holds) => holds(scope) === null);
+    if (at >= 0) {
+      ignored = mapping.ignore[at]?.path ?? null;
+      continue;
+    }
+    if (mapping.unit_path !== undefined) unit = getter(mapping.unit_path)(scope);
+    const found = reader.records(scope, message);
+    records.push(...found.records);
+    refused.push(...found.refused, ...unread(profile, message.value, found.records.length));
+    if (found.records.length > 0 || found.refused.length > 0) continue;
+    const known = mapping.not_counted.find((path) => getter(path)(scope) !== undefined);
+    if (known !== undefined) ignored = known;
+    else if (found.understood || mapping.without_measures === 'ignore') ignored = 'no_measures';
+    else
+      refused.push({ reason: 'value_missing', detail: `no measure found in ${wanted(profile)}` });
   }
-  return found;
+  const [first] = refused;
+  if (records.length === 0 && first !== undefined) return { outcome: 'fault', ...first };
+  if (records.length === 0) return { outcome: 'ignored', reason: ignored ?? 'no_measures' };
+  return {
+    outcome: 'records',
+    unit: typeof unit === 'number' ? unit : null,
+    device: typeof device === 'string' ? device.toLowerCase() : null,
+    records,
+    refused,
+  };
+}
+
+/** Bytes that a layout did not know: what was read before them counts, the frame is kept as well. */
+function unread({ codec }: Profile, value: unknown, records: number): RefusedRecord[] {
+  if (codec.kind !== 'tlv') return [];
+  const rest = getter('unread')(outermostScope(value));
+  if (typeof rest !== 'string') return [];
+  const what = records === 0 ? 'nothing about people' : 'not everything';
+  return [{ reason: 'unread', detail: `${what} could be read: unknown from ${rest} on` }];
+}
+
+function wanted({ mapping }: Profile): string {
+  const measures = mapping.records?.flatMap((record) => record.measures) ?? mapping.measures ?? [];
+  const paths = measures.map(({ where, path }) => [where ?? []].flat()[0]?.path ?? path);
+  return [...new Set(paths)].join(', ');
 }

@@ -1,11 +1,16 @@
 /** What the profiles room hands to the meters room. */
-import type { Semantics } from './profile.ts';
+import type { Semantics } from './mapping-schema.ts';
 
 /** One number with its meaning. */
 export interface Measure {
-  readonly target: 'in' | 'out' | 'occupancy' | 'dwell_s';
+  readonly target: 'in' | 'out' | 'passages' | 'occupancy' | 'dwell_s';
   readonly value: number;
   readonly semantics: Semantics;
+  /**
+   * `fallback` counts until the sensor first gives a total; `check` is a second account of the same
+   * people, compared and never added.
+   */
+  readonly role: 'primary' | 'fallback' | 'check';
   /** Value at which a cumulative counter starts again at 0; null: never. */
   readonly modulus: number | null;
   readonly resets: boolean;
@@ -25,8 +30,19 @@ export interface MeasureRecord {
   readonly time_unreadable: boolean;
   /** Names the message for ever; null where only totals are carried. */
   readonly dedupe_key: string | null;
+  /** Changes when the device's totals were reset; null where it does not say. */
+  readonly reset_marker: string | null;
   readonly people_per_minute_max: number;
 }
+
+/** A part of a frame that could not be used, while the rest could. */
+export interface RefusedRecord {
+  readonly reason: DecodeFault;
+  readonly detail: string;
+}
+
+/** Runs the text of a script codec on one frame. @throws an Error that says what went wrong. */
+export type RunScript = (source: string, bytes: Uint8Array, port: number) => unknown;
 
 /** What a frame turned out to be. */
 export type Decoded =
@@ -35,6 +51,10 @@ export type Decoded =
       readonly records: readonly MeasureRecord[];
       /** Unit number that the frame itself names, or null. */
       readonly unit: number | null;
+      /** Device that the frame itself names, in lower case, or null. */
+      readonly device: string | null;
+      /** Parts of the frame that go to quarantine although the rest counts. */
+      readonly refused: readonly RefusedRecord[];
     }
   /** Understood, and not about people. */
   | { readonly outcome: 'ignored'; readonly reason: string }
@@ -46,4 +66,5 @@ export type DecodeFault =
   | 'truncated'
   | 'not_this_device'
   | 'value_missing'
-  | 'value_invalid';
+  | 'value_invalid'
+  | 'unread';

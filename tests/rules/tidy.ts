@@ -9,6 +9,7 @@ type Rule = (file: SourceFile) => string[];
 
 /** Where each npm package lives. A second home would be a second way in. */
 const homes: Record<string, readonly string[]> = {
+  '@jitl/quickjs-wasmfile-release-sync': ['gateway/profiles/script-sandbox.ts'],
   aedes: ['gateway/sources/mqtt-listen.ts', 'demo/broker.ts'],
   'better-sqlite3': ['gateway/buffer/'],
   commander: ['gateway/cli/', 'cloud-sync/cli/', 'demo/demo.ts'],
@@ -20,6 +21,7 @@ const homes: Record<string, readonly string[]> = {
   'node-pty': ['demo/pseudo-terminal.ts'],
   pg: ['cloud-sync/db/'],
   pino: ['shared/runtime/log.ts'],
+  'quickjs-emscripten-core': ['gateway/profiles/script-sandbox.ts'],
   serialport: ['gateway/sources/serial-port.ts'],
   yaml: ['gateway/config/yaml.ts'],
   zod: ['gateway/', 'cloud-sync/', 'shared/wire/'],
@@ -30,9 +32,15 @@ const decides = [
   'shared/wire/',
   'gateway/meters/',
   'gateway/profiles/codecs/',
+  'gateway/profiles/codec-schema.ts',
   'gateway/profiles/decode.ts',
+  'gateway/profiles/envelope.ts',
+  'gateway/profiles/mapping-schema.ts',
   'gateway/profiles/measure.ts',
+  'gateway/profiles/path.ts',
   'gateway/profiles/profile.ts',
+  'gateway/profiles/read-records.ts',
+  'gateway/profiles/slug.ts',
   'gateway/profiles/time.ts',
   'gateway/sources/framer.ts',
   'gateway/sources/framing.ts',

@@ -52,6 +52,24 @@ const tortures: Record<string, { runs: number; load: () => Promise<Torture> }> =
       };
     },
   },
+  payloads: {
+    runs: 1_000_000,
+    load: async () => {
+      const { torturePayloads } = await import('./payloads.ts');
+      return async (runs, seed) => {
+        const result = await torturePayloads(runs, seed);
+        const { records, ignored, faults, crashes, stalls, slowest_ms } = result;
+        return {
+          document: { ...result },
+          isHeld: crashes === 0 && stalls === 0,
+          lines: [
+            `${runs} payloads: ${records} with readings, ${ignored} ignored, ${faults} to quarantine; ` +
+              `${crashes} crashes, ${stalls} stalls, slowest ${slowest_ms} ms`,
+          ],
+        };
+      };
+    },
+  },
 };
 
 const program = new Command('torture')

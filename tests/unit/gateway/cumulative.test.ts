@@ -2,7 +2,12 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { advance, type Counter, type CounterRules } from '../../../gateway/meters/cumulative.ts';
 
-const rules: CounterRules = { modulus: null, resets: true, people_per_minute_max: 300 };
+const rules: CounterRules = {
+  modulus: null,
+  resets: true,
+  people_per_minute_max: 300,
+  declared_reset: false,
+};
 
 /** Feeds totals one second apart; gives the people of each step and the notes. */
 function feed(totals: readonly number[], over: Partial<CounterRules> = {}) {

@@ -19,6 +19,7 @@ function record(
     interval_s: null,
     time_unreadable: false,
     dedupe_key: null,
+    reset_marker: null,
     people_per_minute_max: 300,
     ...over,
   };
@@ -27,7 +28,14 @@ function record(
 const delta = (people: { in: number; out: number }, from: number | null, to: number | null) =>
   record(
     (['in', 'out'] as const).map((target) => {
-      return { target, value: people[target], semantics: 'delta', modulus: null, resets: true };
+      return {
+        target,
+        value: people[target],
+        semantics: 'delta',
+        role: 'primary',
+        modulus: null,
+        resets: true,
+      };
     }),
     { device: { from, to } },
   );
@@ -39,6 +47,7 @@ const totals = (people: { in: number; out: number }) =>
         target,
         value: people[target],
         semantics: 'cumulative',
+        role: 'primary',
         modulus: 65_536,
         resets: true,
       };
@@ -46,9 +55,12 @@ const totals = (people: { in: number; out: number }) =>
   );
 
 const crossing = (at: number | null) =>
-  record([{ target: 'in', value: 1, semantics: 'event', modulus: null, resets: true }], {
-    device: { from: null, to: at },
-  });
+  record(
+    [{ target: 'in', value: 1, semantics: 'event', role: 'primary', modulus: null, resets: true }],
+    {
+      device: { from: null, to: at },
+    },
+  );
 
 /** Steps through records; collects the count readings. */
 function run(steps: readonly { record: MeasureRecord; at: number }[], report_interval_ms = 60_000) {

@@ -18,6 +18,7 @@ function paired(
     name: 'door',
     profile: profile_name,
     source: 'line',
+    direction: 'as-is' as const,
     ...sensor,
   };
   return { sensor: whole, profile, address: addressOf(whole, profile) };

@@ -1,0 +1,79 @@
+/**
+ * Frames per second that each codec turns into measures on one core, against `JSON.parse` of the same
+ * bytes. For codecs that do not read JSON the limit is `JSON.parse` of the values they give, written
+ * as JSON.
+ */
+import { decode, decodedValues } from '../gateway/profiles/decode.ts';
+import type { RunScript } from '../gateway/profiles/measure.ts';
+import type { Profile } from '../gateway/profiles/profile.ts';
+import { openSandbox } from '../gateway/profiles/script-sandbox.ts';
+import { systemClock } from '../shared/runtime/clock.ts';
+import { type Subject, subjects } from './device-frames.ts';
+import type { Measured } from './main.ts';
+
+const rounds = 5;
+const round_ms = 150;
+
+export async function measure(): Promise<Measured> {
+  const runScript = await openSandbox(systemClock);
+  const codecs = subjects().map((subject) => compare(subject, runScript));
+  const lines = codecs.map(
+    ({ codec, profile, frames_per_s, ratio_to_json_parse }) =>
+      `${codec.padEnd(9)} ${profile.padEnd(24)} ${String(frames_per_s).padStart(9)} frames/s  ` +
+      `${(ratio_to_json_parse * 100).toFixed(0)} % of JSON.parse`,
+  );
+  return { lines, document: { codecs } };
+}
+
+function compare({ profile, frames }: Subject, runScript: RunScript) {
+  const options = frames.map(({ port }) => ({
+    runScript,
+    ...(port === undefined ? {} : { port }),
+  }));
+  const json = profile.codec.kind === 'json';
+  const written = frames.map(({ bytes }, i) =>
+    json ? bytes : Buffer.from(JSON.stringify(decodable(profile, bytes, options[i]))),
+  );
+  const ours: number[] = [];
+  const limits: number[] = [];
+  for (let round = 0; round < rounds; round += 1) {
+    limits.push(
+      perSecond(() => {
+        for (const bytes of written) JSON.parse(bytes.toString());
+      }),
+    );
+    ours.push(
+      perSecond(() => {
+        for (const [i, { bytes }] of frames.entries()) decode(profile, bytes, options[i]);
+      }),
+    );
+  }
+  const [own, limit] = [median(ours) * frames.length, median(limits) * frames.length];
+  return {
+    codec: profile.codec.kind,
+    profile: profile.name,
+    frames_per_s: Math.round(own),
+    ratio_to_json_parse: Number((own / limit).toFixed(3)),
+  };
+}
+
+function decodable(profile: Profile, bytes: Uint8Array, options: Parameters<typeof decode>[2]) {
+  return decodedValues(profile, bytes, options)[0] ?? {};
+}
+
+/** Runs for a while; calls a second. */
+function perSecond(run: () => void): number {
+  const start = systemClock.monotonic();
+  let calls = 0;
+  let now = start;
+  while (now - start < round_ms) {
+    for (let i = 0; i < 20; i += 1) run();
+    calls += 20;
+    now = systemClock.monotonic();
+  }
+  return (calls * 1000) / (now - start);
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
+}

@@ -1,0 +1,147 @@
+/**
+ * One frame on its way through a profile, for a person who writes one: bytes → values → measures →
+ * readings. What a real source strips before it hands a frame on is stripped here too, so that bytes
+ * can be pasted as a manual or a line monitor shows them.
+ */
+import type { Reading } from '../../shared/wire/reading.ts';
+import { type Direction, turn } from '../meters/direction.ts';
+import { type MeterState, newMeterState, step } from '../meters/meter.ts';
+import { decode, decodedValues } from '../profiles/decode.ts';
+import type { Decoded, MeasureRecord, RefusedRecord, RunScript } from '../profiles/measure.ts';
+import type { Profile } from '../profiles/profile.ts';
+import { checksumOf } from '../sources/checksum.ts';
+import { Framer } from '../sources/framer.ts';
+
+export interface TrialOptions {
+  readonly runScript: RunScript;
+  readonly direction: Direction;
+  /** LoRaWAN port of a frame that is out of its envelope; undefined: as the profile says. */
+  readonly port: number | undefined;
+  /** ms since the epoch; the next frames follow a minute apart. */
+  readonly received_at: number;
+}
+
+/** What became of one frame. */
+export interface Trial {
+  readonly outcome: Decoded['outcome'];
+  /** Why it was ignored or goes to quarantine, or null. */
+  readonly reason: string | null;
+  readonly detail: string | null;
+  readonly values: readonly unknown[];
+  readonly records: readonly MeasureRecord[];
+  readonly refused: readonly RefusedRecord[];
+  readonly readings: readonly Reading[];
+  readonly notes: readonly string[];
+}
+
+const report_interval_ms = 60_000;
+
+/** Frames after one another through one meter, as a sensor `sensor` would see them. */
+export function tryFrames(
+  profile: Profile,
+  payloads: readonly Uint8Array[],
+  options: TrialOptions,
+): Trial[] {
+  const meters = new Map<string, MeterState>();
+  const frames = payloads.flatMap((bytes) => cut(profile, bytes));
+  return frames.map((frame, i) => {
+    if ('reason' in frame) return nothing('fault', frame.reason, frame.detail);
+    const received_at = options.received_at + i * report_interval_ms;
+    return tryFrame(profile, frame.bytes, { ...options, received_at }, meters);
+  });
+}
+
+function tryFrame(
+  profile: Profile,
+  bytes: Uint8Array,
+  options: TrialOptions,
+  meters: Map<string, MeterState>,
+): Trial {
+  const { runScript, received_at } = options;
+  const port = options.port ?? barePort(profile, bytes);
+  const how = { runScript, ...(port === undefined ? {} : { port }) };
+  const decoded = decode(profile, bytes, how);
+  if (decoded.outcome === 'fault') {
+    return nothing('fault', decoded.reason, decoded.detail, profile, bytes, how);
+  }
+  if (decoded.outcome === 'ignored') {
+    return nothing('ignored', decoded.reason, null, profile, bytes, how);
+  }
+  const records = decoded.records.map((record) => turn(record, options.direction));
+  const readings: Reading[] = [];
+  const notes: string[] = [];
+  for (const record of records) {
+    const sensor_id = record.element === '' ? 'sensor' : `sensor/${record.element}`;
+    const before = meters.get(sensor_id) ?? newMeterState;
+    const after = step(before, sensor_id, record, { received_at, report_interval_ms });
+    meters.set(sensor_id, after.state);
+    readings.push(...after.readings);
+    notes.push(...after.notes.map((note) => `${sensor_id}: ${note}`));
+  }
+  const values = valuesOf(profile, bytes, how);
+  const { refused } = decoded;
+  return {
+    outcome: 'records',
+    reason: null,
+    detail: null,
+    values,
+    records,
+    refused,
+    readings,
+    notes,
+  };
+}
+
+type How = Parameters<typeof decode>[2];
+
+function nothing(
+  outcome: 'fault' | 'ignored',
+  reason: string,
+  detail: string | null,
+  profile?: Profile,
+  bytes?: Uint8Array,
+  how?: How,
+): Trial {
+  const values = profile && bytes ? valuesOf(profile, bytes, how) : [];
+  return { outcome, reason, detail, values, records: [], refused: [], readings: [], notes: [] };
+}
+
+function valuesOf(profile: Profile, bytes: Uint8Array, how: How): unknown[] {
+  try {
+    return decodedValues(profile, bytes, how);
+  } catch {
+    return [];
+  }
+}
+
+/** A device's own bytes without an envelope: JSON begins otherwise. */
+function barePort(profile: Profile, bytes: Uint8Array): number | undefined {
+  const json = /^\s*[[{]/.test(Buffer.from(bytes.subarray(0, 20)).toString('latin1'));
+  return profile.unwrap === undefined || json ? undefined : (profile.ports?.[0] ?? 1);
+}
+
+type Cut = { readonly bytes: Uint8Array } | { readonly reason: string; readonly detail: string };
+
+function cut(profile: Profile, bytes: Uint8Array): Cut[] {
+  if (profile.modbus !== undefined) return [registersOf(profile.modbus.function, bytes)];
+  if (profile.serial === undefined) return [{ bytes }];
+  const found = new Framer(profile.serial.framing).push(bytes);
+  return found.length > 0
+    ? found
+    : [{ reason: 'truncated', detail: 'no whole frame between the markers' }];
+}
+
+/** The registers of a whole answer, Modbus TCP or RTU with or without CRC; else the bytes as they are. */
+function registersOf(code: number, bytes: Uint8Array): Cut {
+  const tcp = bytes.length > 9 && bytes[2] === 0 && bytes[3] === 0 && bytes[7] === code;
+  if (tcp) return { bytes: bytes.subarray(9) };
+  const length = bytes[2] ?? 0;
+  const rest = bytes.length - 3 - length;
+  if (bytes[1] !== code || (rest !== 0 && rest !== 2)) return { bytes };
+  const crc = checksumOf('crc16-modbus', bytes.subarray(0, 3 + length));
+  const sent = bytes.subarray(3 + length);
+  if (rest === 2 && (crc[0] !== sent[0] || crc[1] !== sent[1])) {
+    return { reason: 'checksum', detail: 'the CRC does not fit the bytes' };
+  }
+  return { bytes: bytes.subarray(3, 3 + length) };
+}

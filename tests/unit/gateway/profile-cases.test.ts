@@ -1,0 +1,64 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { expect, test } from 'vitest';
+import { loadCatalogue, profileNamed } from '../../../gateway/profiles/catalogue.ts';
+import { decode, decodedValues } from '../../../gateway/profiles/decode.ts';
+import type { Decoded } from '../../../gateway/profiles/measure.ts';
+import type { Profile } from '../../../gateway/profiles/profile.ts';
+import { Framer } from '../../../gateway/sources/framer.ts';
+
+const root = new URL('../../../../', import.meta.url);
+const catalogue = loadCatalogue([fileURLToPath(new URL('gateway/profiles/built-in', root))]);
+const cases = fileURLToPath(new URL('tests/cases', root));
+
+interface Case {
+  readonly profile: string;
+  readonly port?: number;
+  readonly payload: { readonly json?: unknown; readonly hex?: string; readonly text?: string };
+  readonly expected: {
+    readonly records?: unknown[];
+    readonly ignored?: string;
+    readonly fault?: string;
+    readonly values?: object;
+  };
+}
+
+/** Frames of real devices, each with the public source it comes from and what it must mean. */
+const frames = readdirSync(cases, { recursive: true, encoding: 'utf8' })
+  .filter((name) => /\/frame-[^/]+\.json$/.test(name))
+  .map((name): [string, Case] => [name, JSON.parse(readFileSync(`${cases}/${name}`, 'utf8'))]);
+
+function bytesOf(profile: Profile, { payload }: Case): Uint8Array {
+  const text = payload.text ?? JSON.stringify(payload.json);
+  const sent = payload.hex === undefined ? Buffer.from(text) : Buffer.from(payload.hex, 'hex');
+  if (profile.modbus !== undefined) return sent.subarray(3);
+  if (profile.serial === undefined) return sent;
+  const [frame] = new Framer(profile.serial.framing).push(sent);
+  return frame?.bytes ?? sent;
+}
+
+/** In the words of a case: the numbers with their semantics, by line or zone. */
+function told(decoded: Decoded) {
+  if (decoded.outcome !== 'records') return { [decoded.outcome]: decoded.reason };
+  const records = decoded.records.map(({ element, device, measures }) => {
+    const times = Object.entries(device).filter(([, time]) => time !== null);
+    const numbers = measures.map(({ target, value, semantics, role }) => {
+      return [role === 'primary' ? target : `${target} (${role})`, `${value} ${semantics}`];
+    });
+    return { element, ...Object.fromEntries(times), ...Object.fromEntries(numbers) };
+  });
+  return { records };
+}
+
+test.each(frames)('%s means what its device means', (_name, each) => {
+  const profile = profileNamed(catalogue, each.profile);
+  const bytes = bytesOf(profile, each);
+  const options = each.port === undefined ? {} : { port: each.port };
+  const { values, ...expected } = each.expected;
+  expect(told(decode(profile, bytes, options))).toEqual(expected);
+  if (values !== undefined) expect(decodedValues(profile, bytes, options)[0]).toMatchObject(values);
+});
+
+test('there are frames for every family of devices', () => {
+  expect(frames.length).toBeGreaterThan(35);
+});
