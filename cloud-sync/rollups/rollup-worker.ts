@@ -8,6 +8,8 @@ import { worker } from '../worker.ts';
 import { foldDays, organizationsWithDirtyDays } from './fold-days.ts';
 import { dirtyOrganizations, rollUp } from './roll-up.ts';
 
+type Done = 'hq_rollup_hours_recomputed_total' | 'hq_rollup_days_folded_total';
+
 /** How long an hour marked by another process may wait. */
 const idle_ms = 1_000;
 
@@ -24,22 +26,26 @@ export function rollupWorker(options: {
     clock,
     log: options.log,
     async pass(signal) {
-      for (const organization_id of await dirtyOrganizations(db)) {
-        for (;;) {
-          const hours = await rollUp(db, organization_id);
-          metrics.add('hq_rollup_hours_recomputed_total', hours);
-          if (hours === 0 || signal.aborted) break;
+      const failures: unknown[] = [];
+      /** One tenant's data must not stop the hours of the others: its failure waits till the end. */
+      const untilClean = async (metric: Done, step: () => Promise<number>) => {
+        try {
+          while (!signal.aborted) {
+            const done = await step();
+            metrics.add(metric, done);
+            if (done === 0) return;
+          }
+        } catch (error) {
+          failures.push(error);
         }
-        if (signal.aborted) return;
+      };
+      for (const id of await dirtyOrganizations(db)) {
+        await untilClean('hq_rollup_hours_recomputed_total', () => rollUp(db, id));
       }
-      for (const organization_id of await organizationsWithDirtyDays(db)) {
-        for (;;) {
-          const days = await foldDays(db, organization_id, clock.now());
-          metrics.add('hq_rollup_days_folded_total', days);
-          if (days === 0 || signal.aborted) break;
-        }
-        if (signal.aborted) return;
+      for (const id of await organizationsWithDirtyDays(db)) {
+        await untilClean('hq_rollup_days_folded_total', () => foldDays(db, id, clock.now()));
       }
+      if (failures.length > 0) throw failures[0];
     },
   });
 }

@@ -5,6 +5,7 @@
  * transient zero after a reconnect, a re-ordered frame, a corrupted register and a real reset,
  * without a list of special cases (each of which has counted phantom people somewhere).
  */
+import { count_max } from '../../shared/wire/reading.ts';
 
 export interface Counter {
   /** Last believed total. */
@@ -41,7 +42,7 @@ export interface Advance {
 }
 
 /** More than this in one step is a replaced device or a wrong register, however often it repeats. */
-const people_per_step_max = 1_000_000;
+const people_per_step_max = count_max;
 
 export function advance(
   before: Counter | null,

@@ -47,7 +47,7 @@ export const readingFlags = {
 /** The longest interval that one reading may cover, in seconds: an hour, after coalescing. */
 export const interval_s_max = 3600;
 /** More people than this in one interval is a broken counter, not a crowd. */
-export const count_max = 1_000_000;
+export const count_max = 100_000;
 
 /** People who crossed one line in one interval. */
 export interface CountReading {

@@ -4,8 +4,11 @@ import { sha256 } from '../../cloud-sync/gateways/credentials.ts';
 import { enrollGateway } from '../../cloud-sync/gateways/enroll.ts';
 import { inviteGateway } from '../../cloud-sync/gateways/registry.ts';
 import { ingestBatch } from '../../cloud-sync/ingest/ingest-batch.ts';
+import { Metrics } from '../../cloud-sync/metrics.ts';
 import { ensurePartitions } from '../../cloud-sync/partitions.ts';
 import { dirtyOrganizations, rollUp } from '../../cloud-sync/rollups/roll-up.ts';
+import { rollupWorker } from '../../cloud-sync/rollups/rollup-worker.ts';
+import { systemClock } from '../../shared/runtime/clock.ts';
 import { silentLog } from '../../shared/runtime/log.ts';
 import type { TestStore } from '../support/hq.ts';
 import { addTestStore, batch, count, newSecret } from '../support/hq.ts';
@@ -216,5 +219,28 @@ describeOnEngines('hours', (engine) => {
          and relkind = 'r' and right(relname, 7) > to_char(now() at time zone 'UTC', 'YYYY_MM')`,
     );
     expect(ahead?.n).toBe(6);
+  });
+
+  it('goes on with the others when the hour of one organization cannot be computed', async () => {
+    const [broken, sound] = [await addTestStore(hq), await addTestStore(hq)];
+    const noon = Date.UTC(2026, 2, 1, 12);
+    // More people than the column holds: 22003 for the whole claim.
+    await insert(broken, minutes(noon, noon + 30 * minute), 2_000_000_000);
+    await insert(sound, minutes(noon, noon + 30 * minute));
+    const rollups = rollupWorker({
+      db: hq.db,
+      metrics: new Metrics(),
+      clock: systemClock,
+      log: silentLog,
+    });
+    await rollups.start();
+    await systemClock.sleep(1_500);
+    await rollups.stop();
+    const rows = await hq.asOwner<{ total_in: number }>(
+      'select total_in from hourly_analytics where store_id = $1',
+      [sound.store_id],
+    );
+    expect(rows).toEqual([{ total_in: 30 }]);
+    await hq.asOwner('delete from app.rollup_dirty where store_id = $1', [broken.store_id]);
   });
 });
