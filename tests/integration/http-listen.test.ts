@@ -10,6 +10,7 @@ import { listenTls } from '../../gateway/sources/tls.ts';
 import { systemClock } from '../../shared/runtime/clock.ts';
 import { silentLog } from '../../shared/runtime/log.ts';
 import { certificates } from '../support/certificates.ts';
+import { openssl, testWith } from '../support/debian-part.ts';
 import { collectFrames, eventually } from '../support/frames.ts';
 import { freePort } from '../support/process.ts';
 import { Workspace } from '../support/workspace.ts';
@@ -234,7 +235,7 @@ describe('a sensor with a login of its own', () => {
   });
 });
 
-test('over TLS a device’s certificate is its login', async () => {
+testWith(openssl, 'over TLS a device’s certificate is its login', async () => {
   const made = certificates(workspace.folder(), 'door', 'window');
   const tls = listenTls('push', {
     cert_file: made.server.cert,

@@ -10,7 +10,7 @@ import { connectTls, type ListenTls, listenTls } from '../../gateway/sources/tls
 import { systemClock } from '../../shared/runtime/clock.ts';
 import { silentLog } from '../../shared/runtime/log.ts';
 import { certificates } from '../support/certificates.ts';
-import { describeWith } from '../support/debian-part.ts';
+import { describeWith, openssl, testWith } from '../support/debian-part.ts';
 import { collectFrames, eventually, type FrameLog } from '../support/frames.ts';
 import { end, freePort, listening } from '../support/process.ts';
 import { Workspace } from '../support/workspace.ts';
@@ -94,7 +94,7 @@ describe('who may publish to the gateway as the broker', () => {
     await closed;
   });
 
-  test('over TLS with an authority, a certificate is the login', async () => {
+  testWith(openssl, 'over TLS with an authority, a certificate is the login', async () => {
     const made = certificates(workspace.folder(), 'door', 'window');
     const tls = listenTls('sensors', {
       cert_file: made.server.cert,
@@ -110,7 +110,7 @@ describe('who may publish to the gateway as the broker', () => {
     expect(source.status().last_refusal).toContain('TLS handshake');
   });
 
-  test('over TLS without one, a name and a password are', async () => {
+  testWith(openssl, 'over TLS without one, a name and a password are', async () => {
     const made = certificates(workspace.folder());
     const tls = listenTls('sensors', { cert_file: made.server.cert, key_file: made.server.key });
     const source = await listen(collectFrames(), {}, tls);
@@ -162,7 +162,7 @@ describeWith(mosquitto, 'a client of a broker that asks for more', () => {
     return connected;
   }
 
-  test('its own certificate is shown, and the broker’s is checked', async () => {
+  testWith(openssl, 'its own certificate is shown, and the broker’s is checked', async () => {
     const made = certificates(workspace.folder(), 'footbridge');
     const own = workspace.folder();
     const [cert_file, key_file] = [join(own, 'c.pem'), join(own, 'k.pem')];

@@ -1,24 +1,43 @@
 /** Parts that come from Debian, not from npm: absent on a developer's machine, present in CI. */
 import { spawnSync } from 'node:child_process';
-import { describe } from 'vitest';
+import { describe, test } from 'vitest';
+
+interface Part {
+  readonly name: string;
+  readonly isInstalled: () => boolean;
+}
 
 /**
  * A suite that needs a part of the machine. Where the part is missing the suite is skipped under a
  * name that says why, except in CI, where it fails.
  */
-export function describeWith(
-  part: { readonly name: string; readonly isInstalled: () => boolean },
-  title: string,
-  suite: () => void,
-): void {
+export function describeWith(part: Part, title: string, suite: () => void): void {
   if (part.isInstalled()) {
     describe(`${title} (${part.name})`, suite);
   } else if (process.env['CI'] === undefined) {
     describe.skip(`${title} (skipped: ${part.name} is not installed)`, suite);
   } else {
-    throw new Error(`${part.name} is not installed, and in CI no suite may be skipped`);
+    throw missing(part);
   }
 }
+
+/** One test that needs a part; like {@link describeWith}. */
+export function testWith(part: Part, title: string, run: () => Promise<void>): void {
+  if (part.isInstalled()) test(title, run);
+  else if (process.env['CI'] === undefined) {
+    test.skip(`${title} (skipped: ${part.name} is not installed)`, run);
+  } else throw missing(part);
+}
+
+function missing(part: Part): Error {
+  return new Error(`${part.name} is not installed, and in CI no suite may be skipped`);
+}
+
+/** Makes the certificates of the tests. */
+export const openssl: Part = {
+  name: 'openssl',
+  isInstalled: () => spawnSync('openssl', ['version']).status === 0,
+};
 
 export const socat = {
   name: 'socat',
