@@ -241,7 +241,23 @@ export class SerialSource implements Source {
       this.#hand(question.poll.address, one.bytes, faultOf(one));
     } else if (question.poll.answer_prefix?.every((byte, i) => one.bytes[i] === byte) !== false) {
       question.settle(one.bytes);
+    } else if (!this.#isEcho(one.bytes, question.poll)) {
+      // Kept to be seen, never counted: whose it is, the unit that was asked cannot say.
+      const detail = 'does not begin like an answer of the unit that was asked';
+      const { address } = question.poll;
+      void this.#outlet.hand({
+        address,
+        bytes: one.bytes,
+        fault: { reason: 'unknown_unit', detail },
+      });
     }
+  }
+
+  /** Two-wire converters hear what they send. */
+  #isEcho(bytes: Uint8Array, { request }: SerialPoll): boolean {
+    const framing = this.#work?.framing;
+    const [sent] = framing === undefined ? [] : new Framer(framing).push(request);
+    return sent !== undefined && Buffer.compare(sent.bytes, bytes) === 0;
   }
 
   #hand(address: string, bytes: Uint8Array, fault?: FrameFault): void {

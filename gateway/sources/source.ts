@@ -20,7 +20,13 @@ export interface Frame {
 
 /** Why a source could not make a usable frame of the bytes; becomes the reason in quarantine. */
 export interface FrameFault {
-  readonly reason: 'checksum' | 'too_large' | 'truncated' | 'exception_answer' | 'unreadable';
+  readonly reason:
+    | 'checksum'
+    | 'too_large'
+    | 'truncated'
+    | 'exception_answer'
+    | 'unknown_unit'
+    | 'unreadable';
   /** The value seen beside the one expected. */
   readonly detail: string;
 }
