@@ -54,13 +54,16 @@ function serialSuite(openLine: () => Line): void {
   /** What was asked, in order. */
   let asked: string[];
   /** How each unit answers; a unit without an entry says nothing. */
-  let answers: Record<string, (id: string) => void>;
+  let answers: Record<string, (id: string) => void | Promise<void>>;
+  /** Answers under way: one that comes late must not reach the line of the next test. */
+  let answering: (void | Promise<void>)[];
 
   const answer = (id: string) => line.write(message(`${id}9310`));
 
   beforeEach(async () => {
     log = collectFrames();
     asked = [];
+    answering = [];
     answers = { '0001': answer, '0002': answer };
     line = openLine();
     await line.plug();
@@ -71,7 +74,7 @@ function serialSuite(openLine: () => Line): void {
         const id = text.slice(1, 5);
         text = text.slice(end + 1);
         asked.push(id);
-        answers[id]?.(id);
+        answering.push(answers[id]?.(id));
       }
     });
   });
@@ -79,6 +82,7 @@ function serialSuite(openLine: () => Line): void {
   afterEach(async () => {
     await source?.stop();
     source = undefined;
+    await Promise.all(answering);
     await line.unplug();
   });
 
