@@ -5,8 +5,6 @@ import type { Command } from 'commander';
 import { systemClock } from '../../shared/runtime/clock.ts';
 import { printJson, printLine } from '../../shared/runtime/command-output.ts';
 import { FootbridgeError } from '../../shared/runtime/errors.ts';
-import { ReadingLog } from '../buffer/reading-log.ts';
-import { openBufferForReading } from '../buffer/schema.ts';
 import { askDaemon } from '../local/local-client.ts';
 import type { GatewayStatus } from '../status.ts';
 import { readCredential } from '../sync/credential.ts';
@@ -81,6 +79,8 @@ async function bufferedReadings({ files }: Setting): Promise<number> {
     if (!(error instanceof FootbridgeError && error.code === 'not_running')) throw error;
   }
   if (!existsSync(files.buffer)) return 0;
+  const { ReadingLog } = await import('../buffer/reading-log.ts');
+  const { openBufferForReading } = await import('../buffer/schema.ts');
   const log = new ReadingLog(openBufferForReading(files.buffer), null);
   try {
     return log.stats().buffered;

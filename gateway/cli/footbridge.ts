@@ -5,22 +5,18 @@ import { fileURLToPath } from 'node:url';
 import { Command, CommanderError } from 'commander';
 import { printError } from '../../shared/runtime/command-output.ts';
 import { exitCode } from '../../shared/runtime/errors.ts';
-import { addDoctorCommand } from './doctor-command.ts';
-import { addEnrollCommand } from './enroll-command.ts';
-import { addProfileCommands } from './profile-command.ts';
-import { addRunCommands } from './run-command.ts';
-import { addSensorCommands } from './sensor-command.ts';
+import { addCommands } from './commands.ts';
 import type { Installation } from './setting.ts';
-import { addSourceCommands } from './source-command.ts';
-import { addStatusCommands } from './status-command.ts';
 
 // Compiled, this file lies in dist/gateway/cli.
 const root = new URL('../../../', import.meta.url);
 const { version } = JSON.parse(readFileSync(new URL('package.json', root), 'utf8')) as {
   version: string;
 };
+const { NOTIFY_SOCKET, WATCHDOG_USEC } = process.env;
 const installation: Installation = {
   version,
+  notify: { NOTIFY_SOCKET, WATCHDOG_USEC },
   built_in_profiles: fileURLToPath(new URL('gateway/profiles/built-in', root)),
 };
 
@@ -32,16 +28,9 @@ const program = new Command('footbridge')
   .showHelpAfterError('See --help.')
   .addHelpText('after', '\nExample:\n  footbridge doctor')
   .exitOverride();
-const { NOTIFY_SOCKET, WATCHDOG_USEC } = process.env;
-addRunCommands(program, installation, { NOTIFY_SOCKET, WATCHDOG_USEC });
-addEnrollCommand(program, installation);
-addSensorCommands(program, installation);
-addSourceCommands(program, installation);
-addProfileCommands(program, installation);
-addStatusCommands(program, installation);
-addDoctorCommand(program, installation);
 
 try {
+  await addCommands(program, installation, process.argv.slice(2));
   await program.parseAsync();
 } catch (error) {
   if (!(error instanceof CommanderError)) printError(error);

@@ -7,7 +7,6 @@ import { exitCode, FootbridgeError } from '../../shared/runtime/errors.ts';
 import { type Direction, directions } from '../meters/direction.ts';
 import { profileNamed, readProfile } from '../profiles/catalogue.ts';
 import type { Profile } from '../profiles/profile.ts';
-import { openSandbox } from '../profiles/script-sandbox.ts';
 import { type Trial, tryFrames } from './profile-trial.ts';
 import { type Installation, settingOf } from './setting.ts';
 
@@ -54,6 +53,7 @@ Examples:
       const profile = /\.ya?ml$/.test(named)
         ? readProfile(named)
         : profileNamed(settingOf(command, installation).catalogue(), named);
+      const { openSandbox } = await import('../profiles/script-sandbox.ts');
       const frames = tryFrames(
         profile,
         payloads.flatMap((text) => payloadOf(profile, text)),

@@ -3,16 +3,10 @@ import type { Command } from 'commander';
 import { printJson, printLine } from '../../shared/runtime/command-output.ts';
 import { terminationSignal } from '../../shared/runtime/lifecycle.ts';
 import { createLog } from '../../shared/runtime/log.ts';
-import type { NotifyEnvironment } from '../../shared/runtime/sd-notify.ts';
-import { startGateway } from '../main.ts';
 import { SensorRegistry } from '../pairing/sensor-registry.ts';
 import { type Installation, settingOf } from './setting.ts';
 
-export function addRunCommands(
-  program: Command,
-  installation: Installation,
-  notify: NotifyEnvironment,
-): void {
+export function addRunCommands(program: Command, installation: Installation): void {
   program
     .command('run')
     .description('count: read the sensors, keep the readings, deliver them to HQ')
@@ -21,11 +15,12 @@ export function addRunCommands(
       const setting = settingOf(command, installation);
       const log = createLog({ level: setting.config.log_level, name: 'footbridge' });
       const stopped = terminationSignal();
+      const { startGateway } = await import('../main.ts');
       const gateway = await startGateway({
         config: setting.config,
         catalogue: setting.catalogue(),
         version: installation.version,
-        notify,
+        notify: installation.notify,
         log,
       });
       log.info({ signal: await stopped }, 'stopping');

@@ -6,7 +6,7 @@ import { printJson, printLine, printTable } from '../../shared/runtime/command-o
 import { FootbridgeError } from '../../shared/runtime/errors.ts';
 import { askDaemon } from '../local/local-client.ts';
 import { directions } from '../meters/direction.ts';
-import { Pairing } from '../pairing/pairing.ts';
+import type { Pairing } from '../pairing/pairing.ts';
 import { SensorRegistry } from '../pairing/sensor-registry.ts';
 import { secretHash } from '../sources/access.ts';
 import { type GatewayStatus, type SensorStatus, sensorStatus } from '../status.ts';
@@ -158,6 +158,7 @@ async function viaDaemon<T>(
   } catch (error) {
     if (!isNotRunning(error)) throw error;
     mkdirSync(setting.config.data_dir, { recursive: true });
+    const { Pairing } = await import('../pairing/pairing.ts');
     const registry = new SensorRegistry(setting.files.sensors, setting.catalogue());
     return write(new Pairing(setting.config.sources, registry, []));
   }

@@ -1,5 +1,6 @@
 /** What every command of `footbridge` starts from: the options before it, and the files they name. */
 import type { Command } from 'commander';
+import type { NotifyEnvironment } from '../../shared/runtime/sd-notify.ts';
 import { type Config, dataFiles, readConfig } from '../config/config.ts';
 import { type Catalogue, loadCatalogue } from '../profiles/catalogue.ts';
 
@@ -7,6 +8,8 @@ export interface Installation {
   readonly version: string;
   /** Folder of the profiles that come with the program. */
   readonly built_in_profiles: string;
+  /** What systemd told this process. */
+  readonly notify: NotifyEnvironment;
 }
 
 export interface Setting {

@@ -6,9 +6,6 @@ import { printJson, printLine, printTable } from '../../shared/runtime/command-o
 import { exitCode, FootbridgeError } from '../../shared/runtime/errors.ts';
 import { silentLog } from '../../shared/runtime/log.ts';
 import { askDaemon } from '../local/local-client.ts';
-import { Pairing } from '../pairing/pairing.ts';
-import { SensorRegistry } from '../pairing/sensor-registry.ts';
-import { openSource } from '../sources/open-source.ts';
 import type { SourceStatus } from '../sources/source.ts';
 import type { GatewayStatus } from '../status.ts';
 import { ago } from './ago.ts';
@@ -92,6 +89,9 @@ async function test(setting: Setting, name: string, seconds: number): Promise<Te
 }
 
 async function testAlone(setting: Setting, name: string, seconds: number): Promise<Tested> {
+  const { Pairing } = await import('../pairing/pairing.ts');
+  const { SensorRegistry } = await import('../pairing/sensor-registry.ts');
+  const { openSource } = await import('../sources/open-source.ts');
   const config = setting.config.sources.filter((source) => source.name === name);
   const registry = new SensorRegistry(setting.files.sensors, setting.catalogue());
   const around = {
