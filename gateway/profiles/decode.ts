@@ -9,9 +9,9 @@ import { decodeCsv, decodeJson } from './codecs/text.ts';
 import { decodeXml } from './codecs/xml.ts';
 import { openEnvelope, type Uplink } from './envelope.ts';
 import type { Decoded, MeasureRecord, RefusedRecord, RunScript } from './measure.ts';
-import { getter, outermostScope } from './path.ts';
+import { type Getter, getter, outermostScope, type Scope } from './path.ts';
 import type { Profile } from './profile.ts';
-import { holding, type RecordsReader, recordsReader } from './read-records.ts';
+import { holding, type RecordsRead, type RecordsReader, recordsReader } from './read-records.ts';
 
 export interface DecodeOptions {
   /** Runs script codecs; a profile with one is a fault without it. */
@@ -58,16 +58,13 @@ function messagesOf(
   options: DecodeOptions,
 ): { messages: Message[]; ignored: string | null } {
   const { codec, ports } = profile;
-  const plain = { device: null, time: undefined, key: null };
   if (profile.unwrap === undefined || options.port !== undefined) {
     const port = options.port ?? 0;
     if (options.port !== undefined && ports?.includes(port) === false) {
       return { messages: [], ignored: `port_${port}` };
     }
-    return {
-      messages: [{ ...plain, value: runCodec(codec, bytes, port, options) }],
-      ignored: null,
-    };
+    const value = runCodec(codec, bytes, port, options);
+    return { messages: [{ value, device: null, time: undefined, key: null }], ignored: null };
   }
   const uplinks = openEnvelope(decodeJson(bytes));
   if (uplinks === null) throw new NotThisDevice('no envelope of a LoRaWAN network server');
@@ -109,9 +106,15 @@ function runCodec(codec: Codec, bytes: Uint8Array, port: number, options: Decode
   }
 }
 
+/** A mapping as functions; a profile is compiled when its first frame arrives. */
 interface Reader {
   readonly records: RecordsReader;
-  readonly ignore: readonly ReturnType<typeof holding>[];
+  readonly ignore: readonly { readonly path: string; readonly holds: ReturnType<typeof holding> }[];
+  readonly device: Getter | null;
+  readonly unit: Getter | null;
+  readonly not_counted: readonly { readonly path: string; readonly get: Getter }[];
+  /** Several mappings give records out of order; the second half would look as if it came late. */
+  readonly sorts: boolean;
 }
 const readers = new WeakMap<Profile, Reader>();
 
@@ -119,42 +122,49 @@ function readerOf(profile: Profile): Reader {
   const known = readers.get(profile);
   if (known !== undefined) return known;
   const { mapping } = profile;
-  const reader = { records: recordsReader(mapping), ignore: mapping.ignore.map(holding) };
+  const reader: Reader = {
+    records: recordsReader(mapping),
+    ignore: mapping.ignore.map((each) => ({ path: each.path, holds: holding(each) })),
+    device: mapping.device === undefined ? null : getter(mapping.device),
+    unit: mapping.unit_path === undefined ? null : getter(mapping.unit_path),
+    not_counted: mapping.not_counted.map((path) => ({ path, get: getter(path) })),
+    sorts: (mapping.records?.length ?? 1) > 1,
+  };
   readers.set(profile, reader);
   return reader;
 }
 
 function understand(profile: Profile, messages: readonly Message[]): Decoded {
-  const { mapping } = profile;
   const reader = readerOf(profile);
-  const records: MeasureRecord[] = [];
-  const refused: RefusedRecord[] = [];
+  const found: RecordsRead = { records: [], refused: [] };
+  const { records, refused } = found;
   let ignored: string | null = null;
   let unit: unknown = null;
   let device: unknown = null;
   for (const message of messages) {
     const scope = outermostScope(message.value);
-    device =
-      (mapping.device === undefined ? null : getter(mapping.device)(scope)) ?? message.device;
-    const at = reader.ignore.findIndex((holds) => holds(scope) === null);
-    if (at >= 0) {
-      ignored = mapping.ignore[at]?.path ?? null;
+    device = reader.device?.(scope) ?? message.device;
+    const heartbeat = quiet(reader, scope);
+    if (heartbeat !== null) {
+      ignored = heartbeat;
       continue;
     }
-    if (mapping.unit_path !== undefined) unit = getter(mapping.unit_path)(scope);
-    const found = reader.records(scope, message);
-    records.push(...found.records);
-    refused.push(...found.refused, ...unread(profile, message.value, found.records.length));
-    if (found.records.length > 0 || found.refused.length > 0) continue;
-    const known = mapping.not_counted.find((path) => getter(path)(scope) !== undefined);
-    if (known !== undefined) ignored = known;
-    else if (found.understood || mapping.without_measures === 'ignore') ignored = 'no_measures';
+    if (reader.unit !== null) unit = reader.unit(scope);
+    const before = records.length;
+    const faults = refused.length;
+    const understood = reader.records(scope, message, found);
+    if (profile.codec.kind === 'tlv') noteUnread(message.value, records.length - before, refused);
+    if (records.length > before || refused.length > faults) continue;
+    const known = reader.not_counted.find(({ get }) => get(scope) !== undefined);
+    if (known !== undefined) ignored = known.path;
+    else if (understood || profile.mapping.without_measures === 'ignore') ignored = 'no_measures';
     else
       refused.push({ reason: 'value_missing', detail: `no measure found in ${wanted(profile)}` });
   }
   const [first] = refused;
   if (records.length === 0 && first !== undefined) return { outcome: 'fault', ...first };
   if (records.length === 0) return { outcome: 'ignored', reason: ignored ?? 'no_measures' };
+  if (reader.sorts && records.length > 1) records.sort(byTime);
   return {
     outcome: 'records',
     unit: typeof unit === 'number' ? unit : null,
@@ -164,13 +174,22 @@ function understand(profile: Profile, messages: readonly Message[]): Decoded {
   };
 }
 
+/** The path by which a frame says that it is not about people, or null. */
+function quiet({ ignore }: Reader, scope: Scope): string | null {
+  for (const { path, holds } of ignore) if (holds(scope) === null) return path;
+  return null;
+}
+
+function byTime(a: MeasureRecord, b: MeasureRecord): number {
+  return (a.device.to ?? 0) - (b.device.to ?? 0);
+}
+
 /** Bytes that a layout did not know: what was read before them counts, the frame is kept as well. */
-function unread({ codec }: Profile, value: unknown, records: number): RefusedRecord[] {
-  if (codec.kind !== 'tlv') return [];
+function noteUnread(value: unknown, records: number, refused: RefusedRecord[]): void {
   const rest = getter('unread')(outermostScope(value));
-  if (typeof rest !== 'string') return [];
+  if (typeof rest !== 'string') return;
   const what = records === 0 ? 'nothing about people' : 'not everything';
-  return [{ reason: 'unread', detail: `${what} could be read: unknown from ${rest} on` }];
+  refused.push({ reason: 'unread', detail: `${what} could be read: unknown from ${rest} on` });
 }
 
 function wanted({ mapping }: Profile): string {

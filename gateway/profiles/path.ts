@@ -37,15 +37,18 @@ export function getter(path: string): Getter {
 
 /** Text with paths in braces: `line-{line}`. @returns undefined where one of them is missing. */
 export function template(text: string): (scope: Scope) => string | undefined {
-  const parts = text.split(/\{([^{}]+)\}/);
-  const getters = parts.map((part, i) => (i % 2 === 1 ? getter(part) : null));
+  const [start = '', ...rest] = text.split(/\{([^{}]+)\}/);
+  const parts: { get: Getter; after: string }[] = [];
+  for (let i = 0; i < rest.length; i += 2) {
+    parts.push({ get: getter(rest[i] ?? ''), after: rest[i + 1] ?? '' });
+  }
   return (scope) => {
-    let written = '';
-    for (const [i, part] of parts.entries()) {
-      const found = getters[i]?.(scope);
+    let written = start;
+    for (const { get, after } of parts) {
+      const found = get(scope);
       // A nested value could be of any depth, or only pretend to be text.
-      if (getters[i] !== null && !isPlain(found)) return undefined;
-      written += getters[i] === null ? part : String(found);
+      if (!isPlain(found)) return undefined;
+      written += String(found) + after;
     }
     return written;
   };
@@ -58,37 +61,44 @@ export function template(text: string): (scope: Scope) => string | undefined {
  */
 export function eachItem(path: string): (scope: Scope) => readonly Scope[] | null {
   const levels = path.split('[]').map((level) => level.replace(/^\./, ''));
-  const getters = levels.slice(0, -1).map((level) => (level === '' ? null : getter(level)));
+  const [first, ...inner] = levels.slice(0, -1).map((level) => items(level));
+  if (first === undefined) return () => null;
+  if (inner.length === 0) return first;
   return (scope) => {
-    let scopes: Scope[] = [scope];
-    let met = false;
-    for (const get of getters) {
-      const inner: Scope[] = [];
-      for (const around of scopes) {
-        const found = get === null ? around.value : get(around);
-        if (typeof found !== 'object' || found === null) continue;
-        met = true;
-        // Where there is one, XML knows no array, and some JSON leaves it out.
-        const values: readonly unknown[] = Array.isArray(found) ? found : [found];
-        for (const [index, value] of values.entries()) inner.push({ value, around, index });
-      }
-      scopes = inner;
+    let scopes = first(scope);
+    for (const get of inner) {
+      const found: Scope[] = [];
+      for (const around of scopes ?? []) for (const item of get(around) ?? []) found.push(item);
+      scopes = scopes === null ? null : found;
     }
-    return met ? scopes : null;
+    return scopes;
+  };
+}
+
+/** The items of one array. Where there is one, XML knows no array, and some JSON leaves it out. */
+function items(path: string): (around: Scope) => Scope[] | null {
+  const get: Getter = path === '' ? (scope) => scope.value : getter(path);
+  return (around) => {
+    const found = get(around);
+    if (typeof found !== 'object' || found === null) return null;
+    if (!Array.isArray(found)) return [{ value: found, around, index: 0 }];
+    const scopes: Scope[] = [];
+    for (let i = 0; i < found.length; i += 1) scopes.push({ value: found[i], around, index: i });
+    return scopes;
   };
 }
 
 function compile(path: string): Getter {
   if (path === '$') return (scope) => scope.value;
-  if (path.startsWith('$.')) return walk(stepsOf(path.slice(2)), outermost);
+  if (path.startsWith('$.')) return from(outermost, path.slice(2));
   const depth = path.length - path.replace(/^\^+/, '').length;
   const rest = path.slice(depth).replace(/^\./, '');
-  if (depth === 0) return walk(stepsOf(rest), (scope) => scope);
-  return walk(stepsOf(rest), (scope) => {
+  if (depth === 0) return walk(rest);
+  return from((scope) => {
     let found: Scope | null = scope;
     for (let i = 0; i < depth && found !== null; i += 1) found = found.around;
     return found;
-  });
+  }, rest);
 }
 
 function outermost(scope: Scope): Scope {
@@ -97,17 +107,40 @@ function outermost(scope: Scope): Scope {
   return found;
 }
 
-type Step = (value: unknown, scope: Scope) => unknown;
+type Step = (value: object, scope: Scope) => unknown;
 
-function walk(steps: readonly Step[], start: (scope: Scope) => Scope | null): Getter {
+/** A path from another item than the one at hand; `[#]` and `@` still go by the one at hand. */
+function from(start: (scope: Scope) => Scope | null, path: string): Getter {
+  const steps = stepsOf(path);
+  return (scope) => take(start(scope)?.value, steps, scope);
+}
+
+/** Most paths are one or two names from the item at hand: those cost no loop. */
+function walk(path: string): Getter {
+  const steps = stepsOf(path);
+  const [first, second] = steps;
+  if (first === undefined || steps.length > 2) return (scope) => take(scope.value, steps, scope);
+  if (second === undefined) {
+    return (scope) => {
+      const { value } = scope;
+      return typeof value === 'object' && value !== null ? first(value, scope) : undefined;
+    };
+  }
   return (scope) => {
-    let found: unknown = start(scope)?.value;
-    for (const step of steps) {
-      if (typeof found !== 'object' || found === null) return undefined;
-      found = step(found, scope);
-    }
-    return found;
+    const { value } = scope;
+    if (typeof value !== 'object' || value === null) return undefined;
+    const inner = first(value, scope);
+    return typeof inner === 'object' && inner !== null ? second(inner, scope) : undefined;
   };
+}
+
+function take(start: unknown, steps: readonly Step[], scope: Scope): unknown {
+  let found = start;
+  for (const step of steps) {
+    if (typeof found !== 'object' || found === null) return undefined;
+    found = step(found, scope);
+  }
+  return found;
 }
 
 function stepsOf(path: string): Step[] {
@@ -133,9 +166,16 @@ function sameIndex(value: unknown, scope: Scope): unknown {
   return Array.isArray(value) ? value[scope.index] : undefined;
 }
 
+/**
+ * A name that no prototype has needs no question whether it is the value's own, which is the dearer
+ * half of reading it.
+ */
 function property(key: string): Step {
+  if (!(key in Object.prototype) && !(key in Array.prototype)) {
+    return (value) => (value as Record<string, unknown>)[key];
+  }
   return (value) =>
-    Object.hasOwn(value as object, key) ? (value as Record<string, unknown>)[key] : undefined;
+    Object.hasOwn(value, key) ? (value as Record<string, unknown>)[key] : undefined;
 }
 
 function select(field: string, wanted: string): Step {
@@ -144,9 +184,12 @@ function select(field: string, wanted: string): Step {
   return (value, scope) => {
     if (!Array.isArray(value)) return undefined;
     const sought = reference === null ? wanted : plainText(reference(scope));
-    return value.find(
-      (each) =>
-        typeof each === 'object' && each !== null && plainText(read(each, scope)) === sought,
-    );
+    if (sought === null) return undefined;
+    for (const each of value) {
+      if (typeof each !== 'object' || each === null) continue;
+      const found: unknown = read(each, scope);
+      if (found === sought || plainText(found) === sought) return each;
+    }
+    return undefined;
   };
 }

@@ -22,35 +22,37 @@ export interface Surroundings {
   readonly key: string | null;
 }
 
+/** Where readers of one frame put what they find. */
 export interface RecordsRead {
   readonly records: MeasureRecord[];
   readonly refused: RefusedRecord[];
-  /** The message has a place for records, if perhaps an empty one. */
-  readonly understood: boolean;
 }
 
-export type RecordsReader = (root: Scope, around: Surroundings) => RecordsRead;
+/** @returns whether the message has a place for records, if perhaps an empty one. */
+export type RecordsReader = (root: Scope, around: Surroundings, found: RecordsRead) => boolean;
 
 export function recordsReader(mapping: Mapping): RecordsReader {
   const readers = recordMappings(mapping).map((record) => recordReader(mapping, record));
-  return (root, around) => {
-    const found: RecordsRead = { records: [], refused: [], understood: false };
+  return (root, around, found) => {
     let understood = false;
     for (const { items, read } of readers) {
-      const scopes = items === null ? [root] : items(root);
-      if (scopes === null) continue;
-      if (items !== null) understood = true;
-      for (const scope of scopes) {
-        const record = read(scope, around);
-        if (record === null) continue;
-        if ('reason' in record) found.refused.push(record);
-        else found.records.push(record);
+      if (items === null) {
+        put(read(root, around), found);
+        continue;
       }
+      const scopes = items(root);
+      if (scopes === null) continue;
+      understood = true;
+      for (const scope of scopes) put(read(scope, around), found);
     }
-    // Out of order, the second half of a frame would look as if it came late.
-    if (readers.length > 1) found.records.sort((a, b) => (a.device.to ?? 0) - (b.device.to ?? 0));
-    return { ...found, understood };
+    return understood;
   };
+}
+
+function put(record: MeasureRecord | RefusedRecord | null, found: RecordsRead): void {
+  if (record === null) return;
+  if ('reason' in record) found.refused.push(record);
+  else found.records.push(record);
 }
 
 /** Whether all the conditions hold for an item. */
@@ -58,7 +60,10 @@ export function holding(
   conditions: Condition | readonly Condition[],
 ): (scope: Scope) => Condition | null {
   const tests = [conditions].flat().map((condition) => ({ condition, test: tester(condition) }));
-  return (scope) => tests.find(({ test }) => !test(scope))?.condition ?? null;
+  return (scope) => {
+    for (const { condition, test } of tests) if (!test(scope)) return condition;
+    return null;
+  };
 }
 
 function tester(condition: Condition): (scope: Scope) => boolean {
@@ -107,11 +112,14 @@ function recordReader(mapping: Mapping, record: RecordMapping) {
     const named = elementOf === null ? '' : elementOf(scope);
     if (named === undefined) return refused('value_missing', `${record.element} has no value`);
     const element = elementOf === null ? '' : slug(named);
+    const { device, interval_s, time_unreadable } = timesOf(scope, around.time);
     return {
       element,
       region_id: regionOf === null ? element : (regionOf(scope) ?? 'zone'),
       measures: found,
-      ...timesOf(scope, around.time),
+      device,
+      interval_s,
+      time_unreadable,
       dedupe_key: key,
       reset_marker: marker === null ? null : textOf(marker(scope)),
       people_per_minute_max: mapping.people_per_minute_max,
@@ -164,18 +172,19 @@ function timesReader(time: TimeMapping): (scope: Scope, around: unknown) => Time
   const read = instantReader(time);
   const interval_s = time.interval_s ?? null;
   return (scope, around) => {
-    const sent = { from: from?.(scope), to: to?.(scope) };
     if (from === null && to === null && around !== undefined) {
       const heard = readTime(around, 'iso8601');
       return { device: { from: null, to: heard }, interval_s, time_unreadable: heard === null };
     }
+    const sentFrom = from?.(scope);
+    const sentTo = to?.(scope);
     const device = {
-      from: sent.from === undefined ? null : read(sent.from, scope),
-      to: sent.to === undefined ? null : read(sent.to, scope),
+      from: sentFrom === undefined ? null : read(sentFrom, scope),
+      to: sentTo === undefined ? null : read(sentTo, scope),
     };
     const time_unreadable =
-      (sent.from !== undefined && device.from === null) ||
-      (sent.to !== undefined && device.to === null);
+      (sentFrom !== undefined && device.from === null) ||
+      (sentTo !== undefined && device.to === null);
     return { device, interval_s, time_unreadable };
   };
 }
@@ -186,11 +195,11 @@ function instantReader(time: TimeMapping): (value: unknown, scope: Scope) => num
   const zone = time.zone_path === undefined ? null : getter(time.zone_path);
   const summer = time.dst_path === undefined ? null : getter(time.dst_path);
   return (value, scope) =>
-    readLocalTime(
-      value,
-      zone?.(scope) ?? time.zone,
-      [true, 'true', 1].includes(summer?.(scope) as boolean),
-    );
+    readLocalTime(value, zone?.(scope) ?? time.zone, isTrue(summer?.(scope)));
+}
+
+function isTrue(value: unknown): boolean {
+  return value === true || value === 'true' || value === 1;
 }
 
 /** A path, or a template where the value stands in parts. */
@@ -203,12 +212,24 @@ function keyReader(paths: readonly string[]): ((scope: Scope) => string | undefi
   if (paths.length === 0) return null;
   const getters = paths.map(getter);
   return (scope) => {
-    const parts = getters.map((get) => get(scope));
-    if (parts.every((part) => part === undefined || part === null)) return undefined;
-    // A name is a text or a number; anything nested could be of any depth and size.
-    if (parts.some((part) => typeof part === 'object' && part !== null)) return undefined;
-    return parts.map((part) => JSON.stringify(part ?? null)).join('|');
+    let key: string | undefined;
+    let missing = true;
+    for (const get of getters) {
+      const part = get(scope) ?? null;
+      // A name is a text or a number; anything nested could be of any depth and size.
+      if (typeof part === 'object' && part !== null) return undefined;
+      if (part !== null) missing = false;
+      key = key === undefined ? written(part) : `${key}|${written(part)}`;
+    }
+    return missing ? undefined : key;
   };
+}
+
+/** As JSON, which most values are without being asked: no quote, no backslash, nothing exotic. */
+function written(part: unknown): string {
+  if (typeof part === 'number') return Number.isFinite(part) ? String(part) : 'null';
+  if (typeof part === 'string' && /^[ !#-[\]-~]*$/.test(part)) return `"${part}"`;
+  return JSON.stringify(part);
 }
 
 function textOf(value: unknown): string | null {

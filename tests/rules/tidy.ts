@@ -35,6 +35,7 @@ const decides = [
   'gateway/profiles/codec-schema.ts',
   'gateway/profiles/decode.ts',
   'gateway/profiles/envelope.ts',
+  'gateway/profiles/iso-time.ts',
   'gateway/profiles/mapping-schema.ts',
   'gateway/profiles/measure.ts',
   'gateway/profiles/path.ts',

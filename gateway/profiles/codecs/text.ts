@@ -7,7 +7,10 @@ const utf8 = new TextDecoder('utf-8', { fatal: true });
 
 /** @throws an Error where the bytes are no UTF-8. */
 export function textOf(bytes: Uint8Array): string {
-  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString();
+  const buffer = Buffer.isBuffer(bytes)
+    ? bytes
+    : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  const text = buffer.toString();
   // The lenient decoder is several times faster on short messages; it marks what it could not read.
   return text.includes('\uFFFD') ? utf8.decode(bytes) : text;
 }

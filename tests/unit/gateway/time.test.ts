@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { readTime } from '../../../gateway/profiles/time.ts';
 
@@ -30,4 +31,27 @@ test('Unix seconds are also read from text, as Terabee sends them', () => {
   expect(readTime('946685671', 'unix_s')).toBe(946_685_671_000);
   expect(readTime(1_700_000_000_123, 'unix_ms')).toBe(1_700_000_000_123);
   expect(readTime('soon', 'unix_s')).toBeNull();
+});
+
+const common = fc
+  .tuple(
+    fc.date({ min: new Date('1970-01-01'), max: new Date('2099-12-31'), noInvalidDate: true }),
+    fc.constantFrom('Z', '+08:00', '-03:30', '+00:00', '-12:00', '+14:00'),
+    fc.nat(29),
+    fc.constantFrom('', '0', '9', ':', ' ', '-', 'x', '.'),
+  )
+  .map(([date, zone, at, damage]): [string, string] => {
+    const whole = date.toISOString().replace('Z', zone);
+    return [whole, whole.slice(0, at) + damage + whole.slice(at + 1)];
+  });
+
+test('the short way through a common time means what the long way means, damaged or not', () => {
+  fc.assert(
+    fc.property(common, ([whole, damaged]) => {
+      expect(iso(whole)).toBe(Date.parse(whole));
+      // A leading space is not common, so it goes the long way.
+      expect(iso(damaged)).toBe(iso(` ${damaged}`));
+    }),
+    { numRuns: 2_000 },
+  );
 });
