@@ -27,6 +27,8 @@ export interface PipelineOptions {
   readonly log: Log;
 }
 
+const nothingToWrite = Promise.resolve();
+
 type Understood = Extract<Decoded, { outcome: 'records' }>;
 
 export class Pipeline {
@@ -103,15 +105,14 @@ export class Pipeline {
     return registry.at(source, unitAddress(unit));
   }
 
-  async #count(
-    paired: PairedSensor,
-    { records, refused }: Understood,
-    frame: Frame,
-  ): Promise<void> {
-    const entries = records.map((record) => this.#meter(paired, record, frame.received_at));
-    const kept = refused.map(({ reason, detail }) => this.#quarantine(frame, reason, detail));
-    const counted = entries.filter((entry) => entry !== null).map(this.#append);
-    await Promise.all([...counted, ...kept]);
+  #count(paired: PairedSensor, { records, refused }: Understood, frame: Frame): Promise<void> {
+    const entries: Entry[] = [];
+    for (const record of records) {
+      const entry = this.#meter(paired, record, frame.received_at);
+      if (entry !== null) entries.push(entry);
+    }
+    for (const { reason, detail } of refused) entries.push(quarantining(frame, reason, detail));
+    return entries.length === 0 ? nothingToWrite : this.#options.buffer.append(entries);
   }
 
   /** @returns null where nothing has to reach the disk. */
@@ -136,11 +137,9 @@ export class Pipeline {
     return { readings: after.readings, dedupe_key, meter, quarantined: [] };
   }
 
-  #append = (entry: Entry): Promise<void> => this.#options.buffer.append(entry);
-
   #ignore(reason: string): Promise<void> {
     this.#note(reason);
-    return Promise.resolve();
+    return nothingToWrite;
   }
 
   #note(reason: string): void {
@@ -148,21 +147,20 @@ export class Pipeline {
   }
 
   #quarantine(frame: Frame, reason: string, detail: string): Promise<void> {
-    const quarantined: QuarantinedFrame = {
-      source: frame.source,
-      address: frame.address.slice(0, 1000),
-      reason,
-      detail: detail.slice(0, 500),
-      // A copy: a view would keep the whole message in memory for as long as the disk fails.
-      bytes: frame.bytes.slice(0, quarantine_bytes_kept),
-      length: frame.bytes.length,
-      received_at: frame.received_at,
-    };
-    return this.#append({
-      readings: [],
-      dedupe_key: null,
-      meter: null,
-      quarantined: [quarantined],
-    });
+    return this.#options.buffer.append([quarantining(frame, reason, detail)]);
   }
+}
+
+function quarantining(frame: Frame, reason: string, detail: string): Entry {
+  const quarantined: QuarantinedFrame = {
+    source: frame.source,
+    address: frame.address.slice(0, 1000),
+    reason,
+    detail: detail.slice(0, 500),
+    // A copy: a view would keep the whole message in memory for as long as the disk fails.
+    bytes: new Uint8Array(frame.bytes.subarray(0, quarantine_bytes_kept)),
+    length: frame.bytes.length,
+    received_at: frame.received_at,
+  };
+  return { readings: [], dedupe_key: null, meter: null, quarantined: [quarantined] };
 }

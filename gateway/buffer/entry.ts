@@ -32,16 +32,6 @@ export interface Entry {
   readonly quarantined: readonly QuarantinedFrame[];
 }
 
-/** Entries of one commit, as the writer takes them: of each meter just the last state. */
-export interface Group {
-  readonly readings: readonly Reading[];
-  /** For each reading the key of its message, or null. */
-  readonly dedupe_keys: readonly (string | null)[];
-  /** JSON of each meter that moved, by sensor. */
-  readonly meters: ReadonlyMap<string, string>;
-  readonly quarantined: readonly QuarantinedFrame[];
-}
-
 export interface QuarantineTotal {
   readonly source: string;
   readonly reason: string;

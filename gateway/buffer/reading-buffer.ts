@@ -6,17 +6,9 @@ import { Worker } from 'node:worker_threads';
 import type { Clock } from '../../shared/runtime/clock.ts';
 import { type ErrorCode, errorText, FootbridgeError } from '../../shared/runtime/errors.ts';
 import type { Log } from '../../shared/runtime/log.ts';
-import type { BufferedReading, Reading } from '../../shared/wire/reading.ts';
-import type { MeterState } from '../meters/meter.ts';
-import {
-  type BufferStats,
-  type Entry,
-  type Group,
-  type PendingBatch,
-  type QuarantinedFrame,
-  type QuarantineRow,
-  quarantine_bytes_kept,
-} from './entry.ts';
+import type { BufferedReading } from '../../shared/wire/reading.ts';
+import type { BufferStats, Entry, PendingBatch, QuarantineRow } from './entry.ts';
+import { type Group, GroupDraft } from './group.ts';
 import type { Recovered, Refusal } from './reading-log.ts';
 import type { Operation, WriterAnswer, WriterData, WriterOperations } from './writer-protocol.ts';
 
@@ -27,9 +19,13 @@ const group_entries_max = 500;
 /** Pause before a failed commit is tried again: the disk may have room by then. */
 const commit_retry_ms = 1_000;
 
-interface Waiting {
-  readonly entry: Entry;
-  readonly resolve: () => void;
+/** What gathers for the next commit; everybody in it waits for the same promise. */
+interface OpenGroup {
+  readonly draft: GroupDraft;
+  readonly durable: Promise<void>;
+  readonly settle: () => void;
+  /** Monotonic, ms. */
+  readonly opened_at: number;
 }
 
 export interface BufferOptions {
@@ -44,7 +40,7 @@ export class ReadingBuffer {
   readonly #worker: Worker;
   readonly #calls = new Map<number, { resolve(result: never): void; reject(error: Error): void }>();
   #calls_made = 0;
-  #waiting: Waiting[] = [];
+  #open: OpenGroup | undefined;
   #writing = false;
   #stopWaiting: (() => void) | undefined;
   #failure: string | null = null;
@@ -85,16 +81,16 @@ export class ReadingBuffer {
   }
 
   /**
-   * Resolves when the entry survives a power cut. Never rejects: while the disk fails the entry
-   * waits and is tried again, so nobody acknowledges it and nothing after it overtakes it.
+   * Resolves when the entries survive a power cut, which reach the disk together or not at all. Never
+   * rejects: while the disk fails they wait and are tried again, so nobody acknowledges them and
+   * nothing after them overtakes them. Entries of one commit get the same promise.
    */
-  append(entry: Entry): Promise<void> {
-    return new Promise((resolve) => {
-      this.#waiting.push({ entry, resolve });
-      if (this.#writing) return;
-      if (this.#waiting.length >= group_entries_max) this.#write();
-      else this.#stopWaiting ??= this.#clock.after(group_wait_ms, () => this.#write());
-    });
+  append(entries: readonly Entry[]): Promise<void> {
+    this.#open ??= openGroup(this.#clock.monotonic());
+    const { draft, durable } = this.#open;
+    for (const entry of entries) draft.add(entry);
+    if (!this.#writing) this.#plan();
+    return durable;
   }
 
   /** Why the last commit failed, or null while commits succeed. */
@@ -131,7 +127,7 @@ export class ReadingBuffer {
   }
 
   async #close(): Promise<void> {
-    while (this.#waiting.length > 0 && this.#failure === null) {
+    while ((this.#open !== undefined || this.#writing) && this.#failure === null) {
       this.#write();
       await this.#clock.sleep(1);
     }
@@ -141,56 +137,53 @@ export class ReadingBuffer {
     await this.#worker.terminate();
   }
 
+  /** A full group is written at once, another when its first entry has waited long enough. */
+  #plan(): void {
+    if (this.#open === undefined) return;
+    const { draft, opened_at } = this.#open;
+    if (draft.entries >= group_entries_max) this.#write();
+    else if (this.#stopWaiting === undefined) {
+      const waited_ms = this.#clock.monotonic() - opened_at;
+      const left_ms = Math.max(0, group_wait_ms - waited_ms);
+      this.#stopWaiting = this.#clock.after(left_ms, () => this.#write());
+    }
+  }
+
   #write(): void {
     this.#stopWaiting?.();
     this.#stopWaiting = undefined;
-    if (this.#writing || this.#waiting.length === 0) return;
+    if (this.#writing || this.#open === undefined) return;
     this.#writing = true;
-    const group = this.#waiting.slice(0, group_entries_max);
+    const group = this.#open;
+    this.#open = undefined;
     void this.#writeGroup(group);
   }
 
-  async #writeGroup(group: readonly Waiting[]): Promise<void> {
-    let entries = group.map((waiting) => waiting.entry);
-    for (;;) {
-      const refusal = await this.#tryCommit(groupOf(entries));
-      if (refusal === null) break;
-      if (refusal.code === 'reading_not_storable') entries = await this.#setAside(entries);
-      else await this.#clock.sleep(commit_retry_ms);
+  async #writeGroup({ draft, settle }: OpenGroup): Promise<void> {
+    const group = draft.finish();
+    while (!(await this.#tryCommit(group))) {
+      await this.#clock.sleep(commit_retry_ms);
       if (this.#closed) return;
     }
-    this.#waiting = this.#waiting.slice(group.length);
     this.#writing = false;
-    for (const waiting of group) waiting.resolve();
-    // What gathered during the commit has waited long enough.
-    this.#write();
+    settle();
+    this.#plan();
   }
 
-  /** @returns null, or why the group is not on disk. */
-  async #tryCommit(group: Group): Promise<FootbridgeError | null> {
+  /** @returns whether the group is on disk. */
+  async #tryCommit(group: Group): Promise<boolean> {
     try {
       await this.#call('commit', group);
       if (this.#failure !== null) this.#log.info('the buffer can be written again');
       this.#failure = null;
-      return null;
+      return true;
     } catch (error) {
       if (!(error instanceof FootbridgeError)) throw error;
-      if (error.code === 'reading_not_storable') return error;
       const text = errorText(error);
       if (this.#failure !== text) this.#log.error({ detail: text }, error.code);
       this.#failure = text;
-      return error;
+      return false;
     }
-  }
-
-  /** What no table takes is not a fault of the disk: it must not hold up what arrives behind it. */
-  async #setAside(entries: readonly Entry[]): Promise<Entry[]> {
-    return Promise.all(
-      entries.map(async (entry) => {
-        const bad = await this.#call('refusal', groupOf([entry]));
-        return bad === null ? entry : quarantineOf(entry, bad, this.#clock.now());
-      }),
-    );
   }
 
   #call<O extends Operation>(
@@ -213,37 +206,10 @@ export class ReadingBuffer {
   }
 }
 
-/** What goes to the writer thread is copied, so it is kept small: only the last state of a meter. */
-function groupOf(entries: readonly Entry[]): Group {
-  const readings: Reading[] = [];
-  const dedupe_keys: (string | null)[] = [];
-  const states = new Map<string, MeterState>();
-  const quarantined: QuarantinedFrame[] = [];
-  for (const entry of entries) {
-    for (const reading of entry.readings) {
-      readings.push(reading);
-      dedupe_keys.push(entry.dedupe_key);
-    }
-    quarantined.push(...entry.quarantined);
-    if (entry.meter !== null) states.set(entry.meter.sensor_id, entry.meter.state);
-  }
-  const meters = new Map<string, string>();
-  for (const [sensor_id, state] of states) meters.set(sensor_id, JSON.stringify(state));
-  return { readings, dedupe_keys, meters, quarantined };
-}
-
-function quarantineOf(entry: Entry, detail: string, received_at: number): Entry {
-  const bytes = new TextEncoder().encode(JSON.stringify(entry.readings));
-  const [reading] = entry.readings;
-  const frame: QuarantinedFrame = {
-    source: 'buffer',
-    address: reading?.sensor_id ?? '',
-    reason: 'reading_not_storable',
-    detail,
-    bytes: bytes.slice(0, quarantine_bytes_kept),
-    length: bytes.length,
-    received_at,
-  };
-  const quarantined = [...entry.quarantined, frame];
-  return { readings: [], dedupe_key: entry.dedupe_key, meter: null, quarantined };
+function openGroup(opened_at: number): OpenGroup {
+  let settle = () => {};
+  const durable = new Promise<void>((resolve) => {
+    settle = resolve;
+  });
+  return { draft: new GroupDraft(), durable, settle, opened_at };
 }

@@ -3,36 +3,21 @@
  * touches the buffer file. Synchronous; runs in the writer thread.
  */
 import type { Statement } from 'better-sqlite3';
-import { errorText, FootbridgeError } from '../../shared/runtime/errors.ts';
+import { errorText } from '../../shared/runtime/errors.ts';
 import type { BufferedReading, Reading } from '../../shared/wire/reading.ts';
-import type {
-  BufferStats,
-  Group,
-  PendingBatch,
-  QuarantinedFrame,
-  QuarantineRow,
-  QuarantineTotal,
+import {
+  type BufferStats,
+  type PendingBatch,
+  type QuarantineRow,
+  quarantine_bytes_kept,
 } from './entry.ts';
-import { quarantine_rows_kept } from './entry.ts';
+import { type Group, readingAt } from './group.ts';
+import { Quarantine } from './quarantine.ts';
+import { type ReadingRow, ReadingRows } from './reading-rows.ts';
 import type { Connection } from './schema.ts';
 
 /** Delivered readings kept for diagnosis and as the memory of which messages were counted. */
 const delivered_rows_kept = 100_000;
-
-interface Row {
-  sequence: number;
-  kind: Reading['kind'];
-  sensor_id: string;
-  region_id: string | null;
-  observed_at: number;
-  interval_s: number;
-  in_count: number | null;
-  out_count: number | null;
-  occupancy: number | null;
-  dwell_s: number | null;
-  received_at: number;
-  flags: number;
-}
 
 /** What the main thread needs at start to go on where the last process stopped. */
 export interface Recovered {
@@ -56,6 +41,8 @@ export class ReadingLog {
   readonly #epoch: string;
   readonly #set_aside: string | null;
   readonly #statements: ReturnType<typeof prepareAll>;
+  readonly #rows: ReadingRows;
+  readonly #quarantine: Quarantine;
   #next_sequence: number;
   #settled_sequence: number;
 
@@ -64,6 +51,8 @@ export class ReadingLog {
     this.#connection = connection;
     this.#set_aside = set_aside;
     this.#statements = prepareAll(connection);
+    this.#rows = new ReadingRows(connection);
+    this.#quarantine = new Quarantine(connection);
     const life = connection.prepare('SELECT epoch, settled_sequence FROM life').get() as {
       epoch: string;
       settled_sequence: number;
@@ -81,8 +70,8 @@ export class ReadingLog {
     const meters = this.#connection.prepare('SELECT sensor_id, state FROM meters').all();
     const keys = this.#connection
       .prepare(
-        `SELECT sensor_id, dedupe_key FROM
-           (SELECT * FROM readings ORDER BY sequence DESC LIMIT ?)
+        `SELECT word AS sensor_id, dedupe_key FROM
+           (SELECT * FROM readings ORDER BY sequence DESC LIMIT ?) JOIN words ON id = sensor
          WHERE dedupe_key IS NOT NULL ORDER BY sequence`,
       )
       .all(delivered_rows_kept);
@@ -94,39 +83,26 @@ export class ReadingLog {
     };
   }
 
-  /** Writes a group in one transaction; when it returns, it survives a power cut. */
-  commit({ readings, dedupe_keys, meters, quarantined }: Group): void {
+  /**
+   * Writes a group in one transaction; when it returns, it survives a power cut. A reading that no
+   * table takes goes to quarantine: its neighbours must not wait for what can never be stored.
+   */
+  commit(group: Group): void {
     const first = this.#next_sequence;
     try {
       this.#connection.transaction(() => {
-        for (const [i, reading] of readings.entries()) {
-          this.#append(reading, dedupe_keys[i] ?? null);
+        for (let row = 0; row < group.rows; row += 1) {
+          this.#append(readingAt(group, row), group.dedupe_keys[row] ?? null);
         }
-        for (const frame of quarantined) this.#quarantine(frame);
-        for (const [sensor_id, state] of meters) this.#statements.saveMeter.run(sensor_id, state);
+        for (const frame of group.quarantined) this.#quarantine.add(frame);
+        for (const [sensor_id, state] of group.meters) {
+          this.#statements.saveMeter.run(sensor_id, state);
+        }
       })();
     } catch (error) {
       this.#next_sequence = first;
-      throw isRefusal(error)
-        ? new FootbridgeError('reading_not_storable', errorText(error), { cause: error })
-        : error;
-    }
-  }
-
-  /** Why the tables do not take the group, or null where they do; writes nothing. */
-  refusal(group: Group): string | null {
-    const first = this.#next_sequence;
-    this.#connection.exec('SAVEPOINT refusal');
-    try {
-      this.commit(group);
-      return null;
-    } catch (error) {
-      if (error instanceof FootbridgeError) return error.detail ?? error.message;
+      this.#rows.forgetWords();
       throw error;
-    } finally {
-      this.#next_sequence = first;
-      this.#connection.exec('ROLLBACK TO refusal');
-      this.#connection.exec('RELEASE refusal');
     }
   }
 
@@ -143,12 +119,15 @@ export class ReadingLog {
       const readings = this.#read(started.first_sequence, started.last_sequence);
       return { batch: { ...started, epoch: this.#epoch }, readings };
     }
-    const rows = this.#statements.readFrom.all(this.#settled_sequence, rows_max) as Row[];
+    const rows = this.#statements.readFrom.all(this.#settled_sequence, rows_max) as ReadingRow[];
     const last = rows.at(-1);
     if (last === undefined) return null;
     const range = { first_sequence: this.#settled_sequence + 1, last_sequence: last.sequence };
     this.#statements.startBatch.run(batch_id, range.first_sequence, range.last_sequence);
-    return { batch: { batch_id, epoch: this.#epoch, ...range }, readings: rows.map(toReading) };
+    return {
+      batch: { batch_id, epoch: this.#epoch, ...range },
+      readings: rows.map((row) => this.#rows.toReading(row)),
+    };
   }
 
   /** HQ has answered: the batch's range is settled, what it refused goes to quarantine. */
@@ -179,16 +158,13 @@ export class ReadingLog {
       settled_sequence: this.#settled_sequence,
       oldest_unsent_at: oldest?.observed_at ?? null,
       oldest_unsent_received_at: oldest?.received_at ?? null,
-      quarantined: this.#statements.totals.all() as QuarantineTotal[],
+      quarantined: this.#quarantine.totals(),
     };
   }
 
   /** Newest quarantined frames first. */
   quarantine(limit: number): QuarantineRow[] {
-    return this.#statements.quarantined.all(limit).map((row) => {
-      const { bytes, ...rest } = row as Omit<QuarantineRow, 'bytes'> & { bytes: Buffer };
-      return { ...rest, bytes: bytes.toString('base64') };
-    });
+    return this.#quarantine.newest(limit);
   }
 
   close(): void {
@@ -196,44 +172,33 @@ export class ReadingLog {
   }
 
   #append(reading: Reading, dedupe_key: string | null): void {
-    const count = reading.kind === 'count';
-    this.#statements.append.run(
-      this.#next_sequence,
-      reading.kind,
-      reading.sensor_id,
-      count ? null : reading.region_id,
-      reading.observed_at,
-      reading.interval_s,
-      count ? reading.in : null,
-      count ? reading.out : null,
-      count ? null : reading.occupancy,
-      count ? null : reading.dwell_s,
-      reading.received_at,
-      reading.flags,
-      dedupe_key,
-    );
-    this.#next_sequence += 1;
+    try {
+      this.#rows.append(this.#next_sequence, reading, dedupe_key);
+      this.#next_sequence += 1;
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+      this.#setAside('buffer', reading, 'reading_not_storable', errorText(error));
+    }
   }
 
-  #quarantine(frame: QuarantinedFrame): void {
-    const { source, address, reason, detail, received_at, length, bytes } = frame;
-    const added = this.#statements.quarantine.run(
+  #setAside(source: string, reading: Reading, reason: string, detail: string): void {
+    const bytes = Buffer.from(JSON.stringify(reading));
+    const { sensor_id: address, received_at } = reading;
+    this.#quarantine.add({
       source,
       address,
       reason,
       detail,
+      bytes: bytes.subarray(0, quarantine_bytes_kept),
+      length: bytes.length,
       received_at,
-      length,
-      Buffer.from(bytes),
-    );
-    this.#statements.addToTotal.run(source, reason, received_at);
-    this.#statements.trimQuarantine.run(Number(added.lastInsertRowid) - quarantine_rows_kept);
+    });
   }
 
   #refuse(refusal: Refusal, now: number): void {
     const [reading] = this.#read(refusal.sequence, refusal.sequence);
     const bytes = Buffer.from(JSON.stringify(reading ?? { sequence: refusal.sequence }));
-    this.#quarantine({
+    this.#quarantine.add({
       source: 'hq',
       address: reading?.sensor_id ?? '',
       reason: refusal.code,
@@ -245,7 +210,9 @@ export class ReadingLog {
   }
 
   #read(first: number, last: number): BufferedReading[] {
-    return (this.#statements.readRange.all(first, last) as Row[]).map(toReading);
+    return (this.#statements.readRange.all(first, last) as ReadingRow[]).map((row) =>
+      this.#rows.toReading(row),
+    );
   }
 }
 
@@ -259,7 +226,6 @@ function isRefusal(error: unknown): boolean {
 function prepareAll(connection: Connection) {
   const prepare = (sql: string): Statement<unknown[]> => connection.prepare(sql);
   return {
-    append: prepare('INSERT INTO readings VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)'),
     saveMeter: prepare(
       'INSERT INTO meters VALUES (?, ?) ON CONFLICT DO UPDATE SET state = excluded.state',
     ),
@@ -273,27 +239,5 @@ function prepareAll(connection: Connection) {
     oldest: prepare(
       'SELECT observed_at, received_at FROM readings WHERE sequence > ? ORDER BY sequence LIMIT 1',
     ),
-    quarantine: prepare('INSERT INTO quarantine VALUES (NULL, ?, ?, ?, ?, ?, ?, ?)'),
-    trimQuarantine: prepare('DELETE FROM quarantine WHERE id <= ?'),
-    addToTotal: prepare(
-      `INSERT INTO quarantine_totals VALUES (?, ?, 1, ?)
-       ON CONFLICT DO UPDATE SET count = count + 1, last_at = excluded.last_at`,
-    ),
-    totals: prepare('SELECT * FROM quarantine_totals ORDER BY source, reason'),
-    quarantined: prepare('SELECT * FROM quarantine ORDER BY id DESC LIMIT ?'),
   };
-}
-
-function toReading(row: Row): BufferedReading {
-  const { sequence, sensor_id, observed_at, interval_s, received_at, flags } = row;
-  const shared = { sequence, sensor_id, observed_at, interval_s, received_at, flags };
-  return row.kind === 'count'
-    ? { kind: 'count', ...shared, in: row.in_count ?? 0, out: row.out_count ?? 0 }
-    : {
-        kind: 'zone',
-        ...shared,
-        region_id: row.region_id ?? '',
-        occupancy: row.occupancy,
-        dwell_s: row.dwell_s,
-      };
 }

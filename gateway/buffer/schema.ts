@@ -11,7 +11,7 @@ import { errorText, FootbridgeError } from '../../shared/runtime/errors.ts';
 
 export type Connection = Database.Database;
 
-const schema_version = 1;
+const schema_version = 2;
 
 const schema = `
 CREATE TABLE life (
@@ -20,11 +20,11 @@ CREATE TABLE life (
   created_at INTEGER NOT NULL,
   settled_sequence INTEGER NOT NULL
 ) STRICT;
+CREATE TABLE words (id INTEGER PRIMARY KEY, word TEXT NOT NULL UNIQUE) STRICT;
 CREATE TABLE readings (
   sequence INTEGER PRIMARY KEY,
-  kind TEXT NOT NULL,
-  sensor_id TEXT NOT NULL,
-  region_id TEXT,
+  sensor INTEGER NOT NULL,
+  region INTEGER,
   observed_at INTEGER NOT NULL,
   interval_s REAL NOT NULL,
   in_count INTEGER,

@@ -1,14 +1,13 @@
 /** What the main thread and the writer thread say to each other. */
 import type { BufferedReading } from '../../shared/wire/reading.ts';
-import type { BufferStats, Group, PendingBatch, QuarantineRow } from './entry.ts';
+import type { BufferStats, PendingBatch, QuarantineRow } from './entry.ts';
+import type { Group } from './group.ts';
 import type { Recovered, Refusal } from './reading-log.ts';
 
 /** Each operation of the writer thread, with its arguments and its result. */
 export interface WriterOperations {
   recover(): Recovered;
   commit(group: Group): void;
-  /** Why the tables do not take the group, or null where they do; writes nothing. */
-  refusal(group: Group): string | null;
   nextBatch(
     rows_max: number,
     batch_id: string,

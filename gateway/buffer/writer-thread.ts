@@ -30,7 +30,6 @@ function operations(): WriterOperations {
   return {
     recover: () => opened.recover(),
     commit: (group) => opened.commit(group),
-    refusal: (group) => opened.refusal(group),
     nextBatch: (rows_max, batch_id) => opened.nextBatch(rows_max, batch_id),
     settle: (batch, refusals, at) => opened.settle(batch, refusals, at),
     abandon: (batch_id) => opened.abandon(batch_id),

@@ -12,5 +12,9 @@ export function boundedFrame(
   const frame = { address, bytes, retained };
   if (bytes.length <= frame_bytes_max) return frame;
   const detail = `${bytes.length} bytes where ${frame_bytes_max} are taken`;
-  return { ...frame, bytes: bytes.slice(0, head_bytes), fault: { reason: 'too_large', detail } };
+  return {
+    ...frame,
+    bytes: new Uint8Array(bytes.subarray(0, head_bytes)),
+    fault: { reason: 'too_large', detail },
+  };
 }

@@ -4,15 +4,15 @@
  *
  * MQTT.js has no public way to do that: its one packet pump stops while a `handleMessage` callback
  * is outstanding, PINGRESP included, and the connection dies of its keep-alive. Calling back with an
- * error sends no PUBACK and goes on reading; the PUBACK follows through the client's own packet
- * sender. Both are internals, so the version is locked and a contract test holds the behaviour.
+ * error sends no PUBACK and goes on reading; the PUBACKs of a commit follow in one write to the client's
+ * stream. Both are internals, so the version is locked and a contract test holds the behaviour.
  */
 import mqtt, { type IPublishPacket, type MqttClient } from 'mqtt';
 import { backoff_ms, type Clock } from '../../shared/runtime/clock.ts';
 import { errorText } from '../../shared/runtime/errors.ts';
 import type { Log } from '../../shared/runtime/log.ts';
 import { boundedFrame } from './bounded-frame.ts';
-import { OrderedAcks } from './ordered-acks.ts';
+import { OrderedAcks, pubacks } from './ordered-acks.ts';
 import type { Accept, Source, SourceStatus } from './source.ts';
 import { SourceOutlet } from './source-outlet.ts';
 import type { ConnectTls } from './tls.ts';
@@ -41,12 +41,11 @@ const receive_maximum = 1_000;
 const unacknowledged_max = 4 * receive_maximum;
 const reconnect = { base_ms: 1_000, cap_ms: 30_000 };
 
+/** What this gateway says about itself and hears back: nothing to store. */
+const onDisk = Promise.resolve();
+
 /** Tells MQTT.js to send no PUBACK and to go on; never shown to anybody. */
 const acknowledgeLater = new Error('acknowledged after the commit');
-
-interface PacketSender {
-  _sendPacket(packet: { cmd: 'puback'; messageId: number }): void;
-}
 
 export class MqttConnectSource implements Source {
   readonly name: string;
@@ -118,7 +117,7 @@ export class MqttConnectSource implements Source {
     client.on('connect', () => void this.#subscribe(client));
     client.on('error', (error) => this.#failed(error));
     client.on('close', () => this.#lost());
-    this.#acks = new OrderedAcks((messageId) => this.#acknowledge(client, messageId));
+    this.#acks = new OrderedAcks((message_ids) => this.#acknowledge(client, message_ids));
     client.connect();
   }
 
@@ -136,17 +135,15 @@ export class MqttConnectSource implements Source {
   }
 
   #receive(client: MqttClient, packet: IPublishPacket, done: (error?: Error) => void): void {
+    // What an older connection still had in its pipe comes again on this one.
+    if (client !== this.#client) return;
     const bytes = typeof packet.payload === 'string' ? Buffer.from(packet.payload) : packet.payload;
     const frame = boundedFrame(packet.topic.toString(), bytes, packet.retain);
     // What this gateway says about itself, heard through its own subscription, is no frame.
     const isOwn = packet.topic === this.#options.status_topic;
+    const durable = isOwn ? onDisk : this.#outlet.hand(frame);
     const acks = this.#acks;
-    const committed = packet.messageId === undefined ? undefined : acks.expect(packet.messageId);
-    void (isOwn ? Promise.resolve() : this.#outlet.hand(frame)).then(() => {
-      // A queue of an older connection only forgets; see ordered-acks.ts.
-      if (acks === this.#acks && client === this.#client) committed?.();
-      if (acks.waiting < unacknowledged_max / 2) this.#release();
-    });
+    if (packet.messageId !== undefined && packet.qos > 0) acks.expect(packet.messageId, durable);
     const goOn = () => done(packet.qos === 0 ? undefined : acknowledgeLater);
     if (acks.waiting < unacknowledged_max) goOn();
     else this.#goOn = goOn;
@@ -158,9 +155,11 @@ export class MqttConnectSource implements Source {
     goOn?.();
   }
 
-  #acknowledge(client: MqttClient, messageId: number): void {
-    if (client.connected)
-      (client as unknown as PacketSender)._sendPacket({ cmd: 'puback', messageId });
+  /** Due to a queue of an older connection: it only forgets; see ordered-acks.ts. */
+  #acknowledge(client: MqttClient, message_ids: readonly number[]): void {
+    if (client !== this.#client) return;
+    if (client.connected) client.stream.write(pubacks(message_ids));
+    if (this.#acks.waiting < unacknowledged_max / 2) this.#release();
   }
 
   #failed(error: unknown): void {

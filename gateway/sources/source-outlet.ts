@@ -15,6 +15,8 @@ export class SourceOutlet {
   #frames = 0;
   #last_frame_at: number | null = null;
   #waiting_bytes = 0;
+  /** Frames that wait for the same commit as the last one. */
+  #company: { readonly durable: Promise<void>; bytes: number } | undefined;
   #refused = 0;
   #last_refusal: string | null = null;
 
@@ -25,15 +27,26 @@ export class SourceOutlet {
     this.#clock = options.clock;
   }
 
-  /** Resolves when what the frame says is on disk. Never rejects. */
+  /** Resolves when what the frame says is on disk. Never rejects; neighbours share the promise. */
   hand(frame: Omit<Frame, 'source' | 'received_at'>): Promise<void> {
     const received_at = this.#clock.now();
+    const { address, bytes, retained, fault } = frame;
     this.#frames += 1;
     this.#last_frame_at = received_at;
-    this.#waiting_bytes += frame.bytes.length;
-    const accepted = this.#accept({ ...frame, source: this.#source, received_at });
-    return accepted.finally(() => {
-      this.#waiting_bytes -= frame.bytes.length;
+    const source = this.#source;
+    const durable = this.#accept({ source, address, bytes, received_at, retained, fault });
+    this.#waiting_bytes += bytes.length;
+    if (this.#company?.durable === durable) this.#company.bytes += bytes.length;
+    else this.#waitFor(durable, bytes.length);
+    return durable;
+  }
+
+  #waitFor(durable: Promise<void>, bytes: number): void {
+    const company = { durable, bytes };
+    this.#company = company;
+    void durable.then(() => {
+      this.#waiting_bytes -= company.bytes;
+      if (this.#company === company) this.#company = undefined;
     });
   }
 

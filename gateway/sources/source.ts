@@ -13,7 +13,7 @@ export interface Frame {
   /** Gateway's wall clock at arrival, ms since the epoch. */
   readonly received_at: number;
   /** The broker's stored copy of a topic's last message: state, never an event. */
-  readonly retained?: boolean;
+  readonly retained?: boolean | undefined;
   /** Set when the source itself saw that the bytes cannot be used. */
   readonly fault?: FrameFault | undefined;
 }
@@ -33,7 +33,8 @@ export interface FrameFault {
 
 /**
  * Takes a frame and resolves when all it says is on disk, as readings or in quarantine. It never
- * rejects: while the disk fails it stays pending, so the sensor is not acknowledged.
+ * rejects: while the disk fails it stays pending, so the sensor is not acknowledged. Frames that
+ * share a commit get the same promise, so that a thousand of them cost one callback.
  */
 export type Accept = (frame: Frame) => Promise<void>;
 

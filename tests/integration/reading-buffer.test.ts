@@ -41,7 +41,7 @@ function entry(i: number, over: Partial<Entry> = {}): Entry {
 }
 
 const fill = (buffer: ReadingBuffer, from: number, to: number) =>
-  Promise.all(Array.from({ length: to - from + 1 }, (_, i) => buffer.append(entry(from + i))));
+  Promise.all(Array.from({ length: to - from + 1 }, (_, i) => buffer.append([entry(from + i)])));
 
 test('what was appended is there after the file is opened again, with meters and keys', async () => {
   const path = newPath();
@@ -96,7 +96,7 @@ test('a sequence is never given out twice, even when the log was emptied', async
   connection.close();
 
   const { buffer } = await open(path);
-  await buffer.append(entry(4));
+  await buffer.append([entry(4)]);
   expect((await buffer.nextBatch(10))?.readings.map((r) => r.sequence)).toEqual([4]);
 });
 
@@ -144,7 +144,7 @@ test('a reading that no table takes goes to quarantine, and what came with it is
   const bad = entry(2);
   const readings = bad.readings.map((reading) => ({ ...reading, in: 1e20 }));
   await Promise.all(
-    [1, 3].map((i) => buffer.append(entry(i))).concat(buffer.append({ ...bad, readings })),
+    [entry(1), { ...bad, readings }, entry(3)].map((each) => buffer.append([each])),
   );
   expect((await buffer.stats()).buffered).toBe(2);
   expect(await buffer.quarantine(1)).toMatchObject([
@@ -158,6 +158,6 @@ test('a damaged file is set aside, never deleted, and a new epoch begins', async
   writeFileSync(path, 'this is no database '.repeat(500));
   const { buffer, recovered } = await open(path);
   expect(readFileSync(recovered.set_aside ?? '', 'utf8')).toContain('this is no database');
-  await buffer.append(entry(1));
+  await buffer.append([entry(1)]);
   expect((await buffer.stats()).buffered).toBe(1);
 });

@@ -1,0 +1,115 @@
+/**
+ * The entries of one commit on their way to the writer thread: readings as columns of numbers, and of
+ * each meter just the last state. A thousand objects cost more to copy between threads than to decode
+ * and store together; one block of numbers costs nothing.
+ */
+import type { Reading } from '../../shared/wire/reading.ts';
+import type { MeterState } from '../meters/meter.ts';
+import type { Entry, QuarantinedFrame } from './entry.ts';
+
+/** Numbers of one reading, in this order: {@link GroupDraft.add} writes them, `readingAt` reads. */
+const columns = 8;
+/** In the column of the region: the reading counts people who crossed a line. */
+const no_region = -1;
+
+/** What the writer takes. */
+export interface Group {
+  /** Readings in it. */
+  readonly rows: number;
+  /** {@link columns} numbers a reading; NaN stands for null. May be longer than its rows. */
+  readonly numbers: Float64Array;
+  /** For each reading the key of its message, or null. */
+  readonly dedupe_keys: readonly (string | null)[];
+  /** Ids of sensors and regions, which the numbers name by their place. */
+  readonly words: readonly string[];
+  /** JSON of each meter that moved, by sensor. */
+  readonly meters: ReadonlyMap<string, string>;
+  readonly quarantined: readonly QuarantinedFrame[];
+}
+
+/** A group that still grows. */
+export class GroupDraft {
+  #numbers = new Float64Array(columns * 64);
+  #rows = 0;
+  #entries = 0;
+  readonly #dedupe_keys: (string | null)[] = [];
+  readonly #words = new Map<string, number>();
+  readonly #meters = new Map<string, MeterState>();
+  readonly #quarantined: QuarantinedFrame[] = [];
+
+  get entries(): number {
+    return this.#entries;
+  }
+
+  add({ readings, dedupe_key, meter, quarantined }: Entry): void {
+    this.#entries += 1;
+    for (const reading of readings) this.#addReading(reading, dedupe_key);
+    for (const frame of quarantined) this.#quarantined.push(frame);
+    if (meter !== null) this.#meters.set(meter.sensor_id, meter.state);
+  }
+
+  finish(): Group {
+    const meters = new Map<string, string>();
+    for (const [sensor_id, state] of this.#meters) meters.set(sensor_id, JSON.stringify(state));
+    return {
+      rows: this.#rows,
+      numbers: this.#numbers,
+      dedupe_keys: this.#dedupe_keys,
+      words: [...this.#words.keys()],
+      meters,
+      quarantined: this.#quarantined,
+    };
+  }
+
+  #addReading(reading: Reading, dedupe_key: string | null): void {
+    const at = this.#rows * columns;
+    if (at === this.#numbers.length) {
+      const longer = new Float64Array(at * 2);
+      longer.set(this.#numbers);
+      this.#numbers = longer;
+    }
+    const isCount = reading.kind === 'count';
+    const numbers = this.#numbers;
+    numbers[at] = this.#place(reading.sensor_id);
+    numbers[at + 1] = isCount ? no_region : this.#place(reading.region_id);
+    numbers[at + 2] = reading.observed_at;
+    numbers[at + 3] = reading.interval_s;
+    numbers[at + 4] = isCount ? reading.in : (reading.occupancy ?? Number.NaN);
+    numbers[at + 5] = isCount ? reading.out : (reading.dwell_s ?? Number.NaN);
+    numbers[at + 6] = reading.received_at;
+    numbers[at + 7] = reading.flags;
+    this.#dedupe_keys.push(dedupe_key);
+    this.#rows += 1;
+  }
+
+  #place(word: string): number {
+    const known = this.#words.get(word);
+    if (known !== undefined) return known;
+    this.#words.set(word, this.#words.size);
+    return this.#words.size - 1;
+  }
+}
+
+/** The reading in a row of the group. */
+export function readingAt({ numbers, words }: Group, row: number): Reading {
+  const at = row * columns;
+  const number = (column: number) => numbers[at + column] ?? Number.NaN;
+  const orNull = (value: number) => (Number.isNaN(value) ? null : value);
+  const shared = {
+    sensor_id: words[number(0)] ?? '',
+    observed_at: number(2),
+    interval_s: number(3),
+    received_at: number(6),
+    flags: number(7),
+  };
+  const region = number(1);
+  return region === no_region
+    ? { kind: 'count', ...shared, in: number(4), out: number(5) }
+    : {
+        kind: 'zone',
+        ...shared,
+        region_id: words[region] ?? '',
+        occupancy: orNull(number(4)),
+        dwell_s: orNull(number(5)),
+      };
+}
