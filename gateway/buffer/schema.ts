@@ -1,64 +1,10 @@
-/**
- * The buffer file's schema and how it is opened.
- *
- * `readings` is an append-only log whose rowid is the sequence. It has no secondary index: with one
- * on (sensor, time), 50 rows a commit wrote 4,853 bytes each instead of 279 (measured on ext4), and
- * store hardware lives on SD cards.
- */
+/** How the buffer file is opened, brought to the schema of this program, and set aside if damaged. */
 import { existsSync, renameSync } from 'node:fs';
 import Database from 'better-sqlite3';
 import { errorText, FootbridgeError } from '../../shared/runtime/errors.ts';
+import { schemaSteps } from './schema-steps.ts';
 
 export type Connection = Database.Database;
-
-const schema_version = 2;
-
-const schema = `
-CREATE TABLE life (
-  id INTEGER PRIMARY KEY CHECK (id = 1),
-  epoch TEXT NOT NULL,
-  created_at INTEGER NOT NULL,
-  settled_sequence INTEGER NOT NULL
-) STRICT;
-CREATE TABLE words (id INTEGER PRIMARY KEY, word TEXT NOT NULL UNIQUE) STRICT;
-CREATE TABLE readings (
-  sequence INTEGER PRIMARY KEY,
-  sensor INTEGER NOT NULL,
-  region INTEGER,
-  observed_at INTEGER NOT NULL,
-  interval_s REAL NOT NULL,
-  in_count INTEGER,
-  out_count INTEGER,
-  occupancy INTEGER,
-  dwell_s REAL,
-  received_at INTEGER NOT NULL,
-  flags INTEGER NOT NULL,
-  dedupe_key TEXT
-) STRICT;
-CREATE TABLE meters (sensor_id TEXT PRIMARY KEY, state TEXT NOT NULL) STRICT, WITHOUT ROWID;
-CREATE TABLE batches (
-  batch_id TEXT PRIMARY KEY,
-  first_sequence INTEGER NOT NULL,
-  last_sequence INTEGER NOT NULL
-) STRICT, WITHOUT ROWID;
-CREATE TABLE quarantine (
-  id INTEGER PRIMARY KEY,
-  source TEXT NOT NULL,
-  address TEXT NOT NULL,
-  reason TEXT NOT NULL,
-  detail TEXT NOT NULL,
-  received_at INTEGER NOT NULL,
-  length INTEGER NOT NULL,
-  bytes BLOB NOT NULL
-) STRICT;
-CREATE TABLE quarantine_totals (
-  source TEXT NOT NULL,
-  reason TEXT NOT NULL,
-  count INTEGER NOT NULL,
-  last_at INTEGER NOT NULL,
-  PRIMARY KEY (source, reason)
-) STRICT, WITHOUT ROWID;
-`;
 
 /**
  * Opens or creates the buffer for the one process that writes it. A damaged file is set aside and a
@@ -116,17 +62,19 @@ export function openBufferForReading(path: string): Connection {
 
 function migrate(connection: Connection, identity: { epoch: string; now: number }): void {
   const found = connection.pragma('user_version', { simple: true }) as number;
-  if (found > schema_version) {
-    throw new FootbridgeError(
-      'buffer_newer',
-      `schema ${found}, this program knows ${schema_version}`,
-    );
+  const known = schemaSteps.length;
+  if (found > known) {
+    throw new FootbridgeError('buffer_newer', `schema ${found}, this program knows ${known}`);
   }
-  if (found === schema_version) return;
+  if (found === known) return;
   connection.transaction(() => {
-    connection.exec(schema);
-    connection.prepare('INSERT INTO life VALUES (1, ?, ?, 0)').run(identity.epoch, identity.now);
-    connection.pragma(`user_version = ${schema_version}`);
+    for (const step of schemaSteps.slice(found)) connection.exec(step);
+    connection
+      .prepare(
+        'INSERT OR IGNORE INTO life (id, epoch, created_at, settled_sequence) VALUES (1, ?, ?, 0)',
+      )
+      .run(identity.epoch, identity.now);
+    connection.pragma(`user_version = ${known}`);
   })();
 }
 

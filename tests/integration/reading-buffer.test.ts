@@ -1,9 +1,11 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import Database from 'better-sqlite3';
 import { expect, test } from 'vitest';
 import type { Entry } from '../../gateway/buffer/entry.ts';
 import { ReadingBuffer } from '../../gateway/buffer/reading-buffer.ts';
 import { openBuffer } from '../../gateway/buffer/schema.ts';
+import { schemaSteps } from '../../gateway/buffer/schema-steps.ts';
 import { newMeterState } from '../../gateway/meters/meter.ts';
 import { systemClock } from '../../shared/runtime/clock.ts';
 import { silentLog } from '../../shared/runtime/log.ts';
@@ -122,6 +124,31 @@ test('a buffer of a newer program is refused, not guessed at', async () => {
   connection.pragma('user_version = 99');
   connection.close();
   await expect(open(path)).rejects.toMatchObject({ code: 'buffer_newer' });
+});
+
+test('a buffer of the first schema is brought up to date with everything in it', async () => {
+  const path = newPath();
+  const old = new Database(path);
+  old.exec(schemaSteps[0] ?? '');
+  old.exec(`
+    INSERT INTO life VALUES (1, '019ff000-0000-7000-8000-000000000000', 1, 1);
+    INSERT INTO readings VALUES
+      (1, 'count', 'door', NULL, 1767225600000, 60, 1, 0, NULL, NULL, 1767225660000, 0, '"a"'),
+      (2, 'count', 'door', NULL, 1767225660000, 60, 2, 3, NULL, NULL, 1767225720000, 32, '"b"'),
+      (3, 'zone', 'cam', 'till', 1767225660000, 60, NULL, NULL, 4, NULL, 1767225720000, 0, NULL);
+    PRAGMA user_version = 1;
+  `);
+  old.close();
+  const { buffer, recovered } = await open(path);
+  expect(recovered).toMatchObject({ epoch: '019ff000-0000-7000-8000-000000000000' });
+  expect(recovered.keys.map((key) => [key.sensor_id, key.dedupe_key])).toEqual([
+    ['door', '"a"'],
+    ['door', '"b"'],
+  ]);
+  expect((await buffer.nextBatch(10))?.readings).toMatchObject([
+    { sequence: 2, kind: 'count', sensor_id: 'door', interval_s: 60, in: 2, out: 3, flags: 32 },
+    { sequence: 3, kind: 'zone', sensor_id: 'cam', region_id: 'till', occupancy: 4, dwell_s: null },
+  ]);
 });
 
 test('the file is opened so that a commit survives a power cut', () => {
