@@ -1,6 +1,9 @@
 /**
  * What row security costs: a store manager's four days against the same query filtered by hand as
  * superuser, and batches of a gateway with and without policies, in turn, on the embedded server.
+ *
+ * Who asks is looked up once a transaction (`pre_request`), whatever number of statements follows: it
+ * counts among the milliseconds added, and not as a share of one statement.
  */
 import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -96,31 +99,42 @@ async function fill(query: Query): Promise<Place> {
   };
 }
 
+/** Milliseconds: medians, and the median of the differences within a round. */
 interface Pair {
   readonly by_hand_ms: number;
   readonly rls_ms: number;
+  readonly more_ms: number;
 }
 
-async function readFourDays(query: Query, place: Place): Promise<Pair> {
+interface Reading extends Pair {
+  /** Once a transaction. */
+  readonly look_up_ms: number;
+}
+
+async function readFourDays(query: Query, place: Place): Promise<Reading> {
   const four_days = `select local_date, local_hour, total_in from hourly_analytics
     where start_time >= '2026-01-01 00:00+00' and start_time < '2026-01-05 00:00+00'`;
+  const by_hand_text = `${four_days} and organization_id = $1 and store_id = $2`;
   const claims = JSON.stringify({ sub: place.user_id, organization_id: place.organization_id });
-  const as = (role: string) => [
-    `set local role ${role}`,
+  const claimed = [
+    'set local role authenticated',
     `select set_config('request.jwt.claims', '${claims}', true)`,
   ];
+  const look_up = 'select public.pre_request()';
   const by_hand: number[] = [];
   const rls: number[] = [];
+  const look_ups: number[] = [];
   for (let round = 0; round < rounds; round++) {
-    by_hand.push(
-      await timed(query, [], `${four_days} and organization_id = $1 and store_id = $2`, [
-        place.organization_id,
-        place.store_id,
-      ]),
-    );
-    rls.push(await timed(query, as('authenticated'), four_days, []));
+    const ways = [
+      async () =>
+        by_hand.push(await timed(query, [], by_hand_text, [place.organization_id, place.store_id])),
+      async () => rls.push(await timed(query, [...claimed, look_up], four_days, [])),
+    ];
+    // What ran before warms a cache or two for what runs next, so they take turns.
+    for (const way of round % 2 === 0 ? ways : ways.reverse()) await way();
+    look_ups.push(await timed(query, claimed, look_up, []));
   }
-  return { by_hand_ms: median(by_hand), rls_ms: median(rls) };
+  return { ...pairOf(by_hand, rls), look_up_ms: median(look_ups) };
 }
 
 async function writeBatches(query: Query, place: Place): Promise<Pair> {
@@ -153,7 +167,7 @@ async function writeBatches(query: Query, place: Place): Promise<Pair> {
       times.push(await timed(query, before, text, values));
     }
   }
-  return { by_hand_ms: median(without), rls_ms: median(within) };
+  return pairOf(without, within);
 }
 
 /** One statement in a transaction; only the statement is on the clock. */
@@ -169,8 +183,13 @@ async function timed(
   const rows = await query(text, values);
   const took = systemClock.monotonic() - start;
   await query('commit');
-  if (text.startsWith('select') && rows.length !== 96) throw new Error(`${rows.length} hours`);
+  if (text.includes('hourly') && rows.length !== 96) throw new Error(`${rows.length} hours`);
   return took;
+}
+
+function pairOf(by_hand: number[], rls: number[]): Pair {
+  const more = by_hand.map((one, round) => (rls[round] ?? one) - one);
+  return { by_hand_ms: median(by_hand), rls_ms: median(rls), more_ms: median(more) };
 }
 
 function median(values: number[]): number {
@@ -178,12 +197,12 @@ function median(values: number[]): number {
   return sorted[Math.floor(sorted.length / 2)] ?? 0;
 }
 
-function report(rows: number, reading: Pair, writing: Pair): Measured {
-  const { by_hand_ms, rls_ms } = reading;
-  const over = (pair: Pair) => rounded(100 * (pair.rls_ms / pair.by_hand_ms - 1));
+function report(rows: number, reading: Reading, writing: Pair): Measured {
+  const { by_hand_ms, rls_ms, look_up_ms } = reading;
+  const over = (pair: Pair) => rounded((100 * pair.more_ms) / pair.by_hand_ms);
   const overhead_pct = over(reading);
   const insert_overhead_pct = over(writing);
-  const added_ms = rounded(rls_ms - by_hand_ms);
+  const added_ms = rounded(reading.more_ms + look_up_ms);
   const good =
     added_ms <= limits.added_ms &&
     overhead_pct <= limits.overhead_pct &&
@@ -192,7 +211,7 @@ function report(rows: number, reading: Pair, writing: Pair): Measured {
     lines: [
       `${rows} hourly rows, ${organizations} organizations, medians of ${rounds} rounds`,
       `four days by hand ${rounded(by_hand_ms)} ms, under row security ${rounded(rls_ms)} ms`,
-      `  added ${added_ms} ms (limit ${limits.added_ms}), ${overhead_pct} % (limit ${limits.overhead_pct})`,
+      `  ${overhead_pct} % (limit ${limits.overhead_pct}); with looking up who asks, once a transaction in ${rounded(look_up_ms)} ms, ${added_ms} ms more (limit ${limits.added_ms})`,
       `batch of ${batch_rows}: ${rounded(writing.by_hand_ms)} ms without, ${rounded(writing.rls_ms)} ms with policies`,
       `  ${insert_overhead_pct} % (limit ${limits.insert_overhead_pct})`,
     ],
@@ -200,6 +219,8 @@ function report(rows: number, reading: Pair, writing: Pair): Measured {
       rows,
       by_hand_ms: rounded(by_hand_ms),
       rls_ms: rounded(rls_ms),
+      look_up_ms: rounded(look_up_ms),
+      added_ms,
       overhead_pct,
       insert_overhead_pct,
       within_limits: good,

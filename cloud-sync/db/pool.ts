@@ -9,7 +9,7 @@ import pg from 'pg';
 import { errorText, FootbridgeError } from '../../shared/runtime/errors.ts';
 import type { Log } from '../../shared/runtime/log.ts';
 
-/** The roles of migrations/0001 and 0009: each may do one kind of work. */
+/** The roles of migrations/0001 and 0012: each may do one kind of work. */
 export type Role =
   | 'app_enroll'
   | 'app_ingest'
@@ -141,7 +141,9 @@ function identity(client: pg.PoolClient, scope: Scope): string {
   const calls = Object.entries(settings).map(
     ([name, value]) => `set_config('${name}', ${client.escapeLiteral(value)}, true)`,
   );
-  return `select ${calls.join(', ')}`;
+  // Who asks is looked up here, once, and not by every statement again.
+  const person = scope.claims === undefined ? '' : '; select public.pre_request()';
+  return `select ${calls.join(', ')}${person}`;
 }
 
 async function rows<Row extends object>(

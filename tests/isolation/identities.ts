@@ -37,6 +37,18 @@ export function identities(world: World): Identity[] {
     limits,
   });
   const manager = world.users['tenant_admin'] ?? '';
+  const store_manager = { sub: world.users['store_manager'] ?? '', organization_id: organization };
+  const stranger = { sub: world.stranger, organization_id: organization };
+  // As public.pre_request() leaves it, for the claims it was found for.
+  const found = (claims: Record<string, string>, stores: string[]): Record<string, string> => ({
+    'app.scope_of': JSON.stringify(claims),
+    'app.scope_organization_id': organization,
+    'app.scope_store_ids': `{${stores.join(',')}}`,
+  });
+  const alsoSet = (identity: Identity, settings: Record<string, string>): Identity => ({
+    ...identity,
+    settings: { ...identity.settings, ...settings },
+  });
   return [
     service('app_enroll', { ...tenant, 'app.store_id': store }, ['organization', 'store']),
     service('app_ingest', { ...tenant, 'app.store_id': store, 'app.gateway_id': gateway }, [
@@ -56,12 +68,21 @@ export function identities(world: World): Identity[] {
         all_stores.includes(role) ? ['organization', 'user'] : ['organization', 'store', 'user'],
       ),
     ),
+    alsoSet(
+      person('store_manager looked up before', store_manager.sub, store_manager, [
+        'organization',
+        'store',
+        'user',
+      ]),
+      found(store_manager, [store]),
+    ),
     // Those who may see nothing: each is one way to have an identity and yet none.
     person('nobody', undefined, {}, 'never'),
-    person('stranger', world.stranger, { sub: world.stranger, organization_id: organization }, [
-      'organization',
-      'user',
-    ]),
+    person('stranger', world.stranger, stranger, ['organization', 'user']),
+    alsoSet(
+      person('stranger after a manager', world.stranger, stranger, ['organization', 'user']),
+      found(store_manager, [store, world.other.store]),
+    ),
     person('put away', world.inactive, { sub: world.inactive }, ['organization', 'user']),
     person('undecided', manager, { sub: manager }, ['organization', 'user']),
     service('app_owner', tenant, 'never'),
@@ -70,7 +91,7 @@ export function identities(world: World): Identity[] {
 }
 
 /** Members of nothing just now: they reach what names no organization, their own user, at most. */
-const outside = ['stranger', 'put away', 'undecided'];
+const outside = ['stranger', 'stranger after a manager', 'put away', 'undecided'];
 
 /** Where a role may reach further than its limits, by design. */
 const wider: { role: string; relation: string; commands: Command[]; axis: Axis }[] = [
@@ -105,7 +126,14 @@ const narrower: { names: string[]; relations: string[] }[] = [
     relations: ['public.people_counting_raw', 'public.regional_counting_raw'],
   },
   {
-    names: ['regional_manager', 'store_manager', 'analyst', 'store_staff', 'viewer'],
+    names: [
+      'regional_manager',
+      'store_manager',
+      'store_manager looked up before',
+      'analyst',
+      'store_staff',
+      'viewer',
+    ],
     relations: ['public.audit_logs'],
   },
 ];
