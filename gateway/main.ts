@@ -58,6 +58,7 @@ export async function startGateway(options: GatewayOptions): Promise<{ stop(): P
   const parts: StatusParts = { version, started_at, buffer, sources, registry, pipeline, clock };
   const uplink = new Uplink({
     credential_path: files.credential,
+    hq: config.hq,
     buffer,
     report: () => heartbeatOf(parts),
     send_interval_ms: config.send_interval_s * 1000,

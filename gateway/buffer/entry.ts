@@ -66,6 +66,9 @@ export interface BufferStats {
   readonly quarantined: readonly QuarantineTotal[];
 }
 
+/** Newest readings first, or oldest first: HQ sees the present while the past is on its way. */
+export type Lane = 'live' | 'backlog';
+
 /** A batch that is on its way: the same rows under the same id until HQ answers. */
 export interface PendingBatch {
   readonly batch_id: string;

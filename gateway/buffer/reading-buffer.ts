@@ -6,8 +6,8 @@ import { Worker } from 'node:worker_threads';
 import type { Clock } from '../../shared/runtime/clock.ts';
 import { type ErrorCode, errorText, FootbridgeError } from '../../shared/runtime/errors.ts';
 import type { Log } from '../../shared/runtime/log.ts';
-import type { BufferedReading } from '../../shared/wire/reading.ts';
-import type { BufferStats, Entry, PendingBatch, QuarantineRow } from './entry.ts';
+import type { OutgoingBatch } from './delivery.ts';
+import type { BufferStats, Entry, Lane, PendingBatch, QuarantineRow } from './entry.ts';
 import { type Group, GroupDraft } from './group.ts';
 import type { Recovered, Refusal } from './reading-log.ts';
 import type { Operation, WriterAnswer, WriterData, WriterOperations } from './writer-protocol.ts';
@@ -98,18 +98,30 @@ export class ReadingBuffer {
     return this.#failure;
   }
 
-  nextBatch(
-    rows_max: number,
-  ): Promise<{ batch: PendingBatch; readings: BufferedReading[] } | null> {
-    return this.#call('nextBatch', rows_max, this.#clock.uuid());
+  /** @param held ids of the batches that the caller is sending now. */
+  nextBatch(lane: Lane, rows_max: number, held: readonly string[]): Promise<OutgoingBatch | null> {
+    return this.#call('nextBatch', lane, { rows_max, batch_id: this.#clock.uuid(), held });
   }
 
   settle(batch: PendingBatch, refusals: readonly Refusal[]): Promise<void> {
     return this.#call('settle', batch, refusals, this.#clock.now());
   }
 
+  /** HQ will never take this one-reading batch: the reading goes to quarantine. */
+  refuse(batch: PendingBatch, refusal: Omit<Refusal, 'sequence'>): Promise<void> {
+    return this.#call('refuse', batch, refusal, this.#clock.now());
+  }
+
   abandon(batch_id: string): Promise<void> {
     return this.#call('abandon', batch_id);
+  }
+
+  /** Compares with what HQ remembers of this epoch, see {@link ReadingLog.reconcile}. */
+  reconcile(
+    hq: { ack_sequence: number; high_sequence: number },
+    settled_sequence: number,
+  ): Promise<'nothing' | 'rewound' | 'new_epoch'> {
+    return this.#call('reconcile', hq, settled_sequence, this.#clock.uuid());
   }
 
   stats(): Promise<BufferStats> {

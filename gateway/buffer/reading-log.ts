@@ -5,8 +5,10 @@
 import type { Statement } from 'better-sqlite3';
 import { errorText } from '../../shared/runtime/errors.ts';
 import type { BufferedReading, Reading } from '../../shared/wire/reading.ts';
+import { Delivery, type OutgoingBatch } from './delivery.ts';
 import {
   type BufferStats,
+  type Lane,
   type PendingBatch,
   type QuarantineRow,
   quarantine_bytes_kept,
@@ -38,13 +40,12 @@ export interface Refusal {
 
 export class ReadingLog {
   readonly #connection: Connection;
-  readonly #epoch: string;
   readonly #set_aside: string | null;
   readonly #statements: ReturnType<typeof prepareAll>;
   readonly #rows: ReadingRows;
   readonly #quarantine: Quarantine;
+  readonly #delivery: Delivery;
   #next_sequence: number;
-  #settled_sequence: number;
 
   /** @param set_aside where a damaged predecessor of the file lies now, or null. */
   constructor(connection: Connection, set_aside: string | null) {
@@ -53,17 +54,12 @@ export class ReadingLog {
     this.#statements = prepareAll(connection);
     this.#rows = new ReadingRows(connection);
     this.#quarantine = new Quarantine(connection);
-    const life = connection.prepare('SELECT epoch, settled_sequence FROM life').get() as {
-      epoch: string;
-      settled_sequence: number;
-    };
+    this.#delivery = new Delivery(connection);
     const { newest } = connection.prepare('SELECT max(sequence) AS newest FROM readings').get() as {
       newest: number | null;
     };
-    this.#epoch = life.epoch;
-    this.#settled_sequence = life.settled_sequence;
     // Delivered rows are deleted, so the rowid alone would be given out again after a clean-up.
-    this.#next_sequence = Math.max(newest ?? 0, life.settled_sequence) + 1;
+    this.#next_sequence = Math.max(newest ?? 0, this.#delivery.settled_sequence) + 1;
   }
 
   recover(): Recovered {
@@ -76,7 +72,7 @@ export class ReadingLog {
       )
       .all(delivered_rows_kept);
     return {
-      epoch: this.#epoch,
+      epoch: this.#delivery.epoch,
       set_aside: this.#set_aside,
       meters: meters as Recovered['meters'],
       keys: keys as Recovered['keys'],
@@ -106,56 +102,70 @@ export class ReadingLog {
     }
   }
 
-  /**
-   * The batch on its way, or a new one of the oldest unsettled readings, or null when there are
-   * none. A new batch is on disk before it is sent, so that a restart sends it again under its id.
-   */
+  /** What the lane sends next, see {@link Delivery.next}. */
   nextBatch(
-    rows_max: number,
-    batch_id: string,
-  ): { batch: PendingBatch; readings: BufferedReading[] } | null {
-    const started = this.#statements.startedBatch.get() as PendingBatch | undefined;
-    if (started !== undefined) {
-      const readings = this.#read(started.first_sequence, started.last_sequence);
-      return { batch: { ...started, epoch: this.#epoch }, readings };
-    }
-    const rows = this.#statements.readFrom.all(this.#settled_sequence, rows_max) as ReadingRow[];
-    const last = rows.at(-1);
-    if (last === undefined) return null;
-    const range = { first_sequence: this.#settled_sequence + 1, last_sequence: last.sequence };
-    this.#statements.startBatch.run(batch_id, range.first_sequence, range.last_sequence);
-    return {
-      batch: { batch_id, epoch: this.#epoch, ...range },
-      readings: rows.map((row) => this.#rows.toReading(row)),
-    };
+    lane: Lane,
+    options: { rows_max: number; batch_id: string; held: readonly string[] },
+  ): OutgoingBatch | null {
+    return this.#delivery.next(lane, { ...options, newest: this.#next_sequence - 1 });
   }
 
   /** HQ has answered: the batch's range is settled, what it refused goes to quarantine. */
   settle(batch: PendingBatch, refusals: readonly Refusal[], now: number): void {
-    this.#connection.transaction(() => {
+    this.#inDelivery(() => {
       for (const refusal of refusals) this.#refuse(refusal, now);
-      this.#statements.dropBatch.run(batch.batch_id);
-      this.#statements.saveSettled.run(batch.last_sequence);
-      this.#statements.deleteDelivered.run(batch.last_sequence - delivered_rows_kept);
-    })();
-    this.#settled_sequence = batch.last_sequence;
+      this.#delivery.settle(batch);
+      const mark = this.#delivery.settled_sequence;
+      this.#statements.deleteDelivered.run(mark - delivered_rows_kept);
+    });
+  }
+
+  /** HQ will never take this one-reading batch: the reading goes to quarantine. */
+  refuse(batch: PendingBatch, refusal: Omit<Refusal, 'sequence'>, now: number): void {
+    const rows = this.#read(batch.first_sequence, batch.last_sequence);
+    this.settle(
+      batch,
+      rows.map(({ sequence }) => ({ sequence, ...refusal })),
+      now,
+    );
   }
 
   /** HQ will never take this batch as it is; its readings go into smaller ones. */
   abandon(batch_id: string): void {
-    this.#statements.dropBatch.run(batch_id);
+    this.#inDelivery(() => this.#delivery.abandon(batch_id));
+  }
+
+  /**
+   * Compares with what HQ remembers of this epoch.
+   *
+   * @param hq.ack_sequence HQ has all up to here; `hq.high_sequence` the highest that it has seen.
+   * @param settled_sequence what this log took for settled when it asked.
+   * @param epoch a new one, should it be needed.
+   * @returns what had to be done.
+   */
+  reconcile(
+    hq: { ack_sequence: number; high_sequence: number },
+    settled_sequence: number,
+    epoch: string,
+  ): 'nothing' | 'rewound' | 'new_epoch' {
+    const isBehind = hq.high_sequence >= this.#next_sequence;
+    if (!isBehind && hq.ack_sequence >= settled_sequence) return 'nothing';
+    this.#inDelivery(() => {
+      if (isBehind) this.#delivery.beginEpoch(epoch);
+      else this.#delivery.rewind(hq.ack_sequence);
+    });
+    return isBehind ? 'new_epoch' : 'rewound';
   }
 
   stats(): Omit<BufferStats, 'bytes'> {
-    const oldest = this.#statements.oldest.get(this.#settled_sequence) as
+    const oldest = this.#statements.oldest.get(this.#delivery.oldest_unsettled) as
       | { observed_at: number; received_at: number }
       | undefined;
     return {
-      epoch: this.#epoch,
-      // Sequences have no holes, so the count needs no scan of millions of rows.
-      buffered: this.#next_sequence - 1 - this.#settled_sequence,
+      epoch: this.#delivery.epoch,
+      buffered: this.#delivery.unsettled(this.#next_sequence - 1),
       last_sequence: this.#next_sequence - 1,
-      settled_sequence: this.#settled_sequence,
+      settled_sequence: this.#delivery.settled_sequence,
       oldest_unsent_at: oldest?.observed_at ?? null,
       oldest_unsent_received_at: oldest?.received_at ?? null,
       quarantined: this.#quarantine.totals(),
@@ -209,6 +219,16 @@ export class ReadingLog {
     });
   }
 
+  /** What is on disk and what is remembered change together, or not at all. */
+  #inDelivery(change: () => void): void {
+    try {
+      this.#connection.transaction(change)();
+    } catch (error) {
+      this.#delivery.reload();
+      throw error;
+    }
+  }
+
   #read(first: number, last: number): BufferedReading[] {
     return (this.#statements.readRange.all(first, last) as ReadingRow[]).map((row) =>
       this.#rows.toReading(row),
@@ -229,15 +249,10 @@ function prepareAll(connection: Connection) {
     saveMeter: prepare(
       'INSERT INTO meters VALUES (?, ?) ON CONFLICT DO UPDATE SET state = excluded.state',
     ),
-    readFrom: prepare('SELECT * FROM readings WHERE sequence > ? ORDER BY sequence LIMIT ?'),
     readRange: prepare('SELECT * FROM readings WHERE sequence BETWEEN ? AND ? ORDER BY sequence'),
-    startedBatch: prepare('SELECT * FROM batches ORDER BY first_sequence LIMIT 1'),
-    startBatch: prepare('INSERT INTO batches VALUES (?, ?, ?)'),
-    dropBatch: prepare('DELETE FROM batches WHERE batch_id = ?'),
-    saveSettled: prepare('UPDATE life SET settled_sequence = ?'),
     deleteDelivered: prepare('DELETE FROM readings WHERE sequence <= ?'),
     oldest: prepare(
-      'SELECT observed_at, received_at FROM readings WHERE sequence > ? ORDER BY sequence LIMIT 1',
+      'SELECT observed_at, received_at FROM readings WHERE sequence >= ? ORDER BY sequence LIMIT 1',
     ),
   };
 }

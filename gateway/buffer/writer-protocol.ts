@@ -1,6 +1,6 @@
 /** What the main thread and the writer thread say to each other. */
-import type { BufferedReading } from '../../shared/wire/reading.ts';
-import type { BufferStats, PendingBatch, QuarantineRow } from './entry.ts';
+import type { OutgoingBatch } from './delivery.ts';
+import type { BufferStats, Lane, PendingBatch, QuarantineRow } from './entry.ts';
 import type { Group } from './group.ts';
 import type { Recovered, Refusal } from './reading-log.ts';
 
@@ -9,11 +9,17 @@ export interface WriterOperations {
   recover(): Recovered;
   commit(group: Group): void;
   nextBatch(
-    rows_max: number,
-    batch_id: string,
-  ): { batch: PendingBatch; readings: BufferedReading[] } | null;
+    lane: Lane,
+    options: { rows_max: number; batch_id: string; held: readonly string[] },
+  ): OutgoingBatch | null;
   settle(batch: PendingBatch, refusals: readonly Refusal[], now: number): void;
+  refuse(batch: PendingBatch, refusal: Omit<Refusal, 'sequence'>, now: number): void;
   abandon(batch_id: string): void;
+  reconcile(
+    hq: { ack_sequence: number; high_sequence: number },
+    settled_sequence: number,
+    epoch: string,
+  ): 'nothing' | 'rewound' | 'new_epoch';
   stats(): BufferStats;
   quarantine(limit: number): QuarantineRow[];
   close(): void;

@@ -30,9 +30,11 @@ function operations(): WriterOperations {
   return {
     recover: () => opened.recover(),
     commit: (group) => opened.commit(group),
-    nextBatch: (rows_max, batch_id) => opened.nextBatch(rows_max, batch_id),
+    nextBatch: (lane, options) => opened.nextBatch(lane, options),
     settle: (batch, refusals, at) => opened.settle(batch, refusals, at),
+    refuse: (batch, refusal, at) => opened.refuse(batch, refusal, at),
     abandon: (batch_id) => opened.abandon(batch_id),
+    reconcile: (hq, settled, fresh) => opened.reconcile(hq, settled, fresh),
     stats: () => ({ ...opened.stats(), bytes: size(path) + size(`${path}-wal`) }),
     quarantine: (limit) => opened.quarantine(limit),
     close: () => opened.close(),

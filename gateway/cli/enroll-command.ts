@@ -38,7 +38,7 @@ export function addEnrollCommand(program: Command, installation: Installation): 
       await assertMayEnroll(setting, options.force === true);
       mkdirSync(setting.config.data_dir, { recursive: true });
       const { secret: _secret, ...shown } = await enroll({
-        client: new HqClient(httpUrl(options.hq), systemClock),
+        client: new HqClient(httpUrl(options.hq), systemClock, setting.config.hq),
         hq_url: options.hq,
         token: options.token,
         name: options.name ?? hostname(),

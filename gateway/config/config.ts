@@ -125,6 +125,24 @@ const sourceSchema = z.discriminatedUnion('kind', [
 ]);
 export type SourceConfig = z.infer<typeof sourceSchema>;
 
+/** The line to HQ. Its address came with the enrolment. */
+const hqSchema = z.strictObject({
+  proxy: z
+    .strictObject({
+      url: z
+        .string()
+        .regex(/^http:\/\/[^\s@]+$/, { error: 'use http://host:port, without a login' }),
+      username: z.string().min(1).optional(),
+      password_file: file.optional(),
+    })
+    .optional(),
+  ca_file: file.optional(),
+  cert_file: file.optional(),
+  key_file: file.optional(),
+  /** For a line that others need too, or that costs by the byte. 2G carries about 5,000. */
+  upload_bytes_per_s: z.number().int().min(100).optional(),
+});
+
 const configSchema = z.strictObject({
   data_dir: z.string().min(1).default('/var/lib/footbridge'),
   /** Folder with the site's own profiles. */
@@ -137,6 +155,7 @@ const configSchema = z.strictObject({
   send_interval_s: z.number().min(0.1).max(600).default(10),
   /** Longest pause between tries while HQ is away. */
   retry_max_s: z.number().min(1).max(3600).default(900),
+  hq: hqSchema.default({}),
   sources: z
     .array(sourceSchema)
     .min(1)

@@ -23,7 +23,15 @@ export interface HttpAnswer {
   readonly body: string;
 }
 
-export function outcomeOf(answer: HttpAnswer, sent: { batch_id: string; rows: number }): Outcome {
+/** The batch that was answered. */
+export interface Sent {
+  readonly batch_id: string;
+  readonly first_sequence: number;
+  readonly last_sequence: number;
+  readonly rows: number;
+}
+
+export function outcomeOf(answer: HttpAnswer, sent: Sent): Outcome {
   const { status } = answer;
   if (status === 200) return settled(answer.body, sent);
   const error = errorOfBody(answer.body);
@@ -38,13 +46,19 @@ export function outcomeOf(answer: HttpAnswer, sent: { batch_id: string; rows: nu
 }
 
 /** An answer that does not account for every row is no answer: asking again is always safe. */
-function settled(body: string, sent: { batch_id: string; rows: number }): Outcome {
+function settled(body: string, sent: Sent): Outcome {
   const parsed = batchAnswerSchema.safeParse(json(body));
   if (!parsed.success) return retry('the answer is not a batch answer');
   const { batch_id, accepted, duplicate, rejected } = parsed.data;
   if (batch_id !== sent.batch_id) return retry(`the answer is for batch ${batch_id}`);
   const accounted = accepted + duplicate + rejected.length;
   if (accounted !== sent.rows) return retry(`${accounted} of ${sent.rows} rows accounted for`);
+  const refused = new Set(rejected.map(({ sequence }) => sequence));
+  const isOurs = (sequence: number) =>
+    sequence >= sent.first_sequence && sequence <= sent.last_sequence;
+  if (refused.size !== rejected.length || ![...refused].every(isOurs)) {
+    return retry('the answer refuses readings that were not sent');
+  }
   return { kind: 'delivered', answer: parsed.data };
 }
 

@@ -8,15 +8,18 @@ import type { Clock } from '../../shared/runtime/clock.ts';
 import { errorText } from '../../shared/runtime/errors.ts';
 import type { Part } from '../../shared/runtime/lifecycle.ts';
 import type { Log } from '../../shared/runtime/log.ts';
+import { batch_rows_max } from '../../shared/wire/batch.ts';
 import type { Heartbeat } from '../../shared/wire/heartbeat.ts';
 import type { ReadingBuffer } from '../buffer/reading-buffer.ts';
 import { type Credential, readCredential } from './credential.ts';
 import { HeartbeatLoop } from './heartbeat.ts';
-import { HqClient } from './hq-client.ts';
+import { HqClient, type HqClientOptions } from './hq-client.ts';
 import { SyncLoop, type SyncStatus } from './sync-loop.ts';
 
 export interface UplinkOptions {
   readonly credential_path: string;
+  /** How HQ is reached. */
+  readonly hq: HqClientOptions;
   readonly buffer: ReadingBuffer;
   readonly report: () => Promise<Heartbeat>;
   readonly send_interval_ms: number;
@@ -36,11 +39,17 @@ export interface UplinkStatus {
 }
 
 const credential_check_ms = 2_000;
+/** What one batch may take of a line with a cap. */
+const capped_batch_s = 5;
+/** Measured on minute counts: 3 to 10. */
+const compressed_bytes_per_row = 10;
 
 export class Uplink implements Part {
   readonly name = 'uplink';
   readonly #options: UplinkOptions;
-  #current: { credential: Credential; sync: SyncLoop; heartbeat: HeartbeatLoop } | undefined;
+  #current:
+    | { credential: Credential; client: HqClient; sync: SyncLoop; heartbeat: HeartbeatLoop }
+    | undefined;
   #read_version = '';
   #fault: string | null = null;
   #cancelCheck = () => {};
@@ -89,8 +98,9 @@ export class Uplink implements Part {
     const { credential_path, clock, log } = this.#options;
     try {
       const credential = readCredential(credential_path);
-      const client = new HqClient(credential.hq_url, clock);
-      const sync = new SyncLoop({ ...this.#options, client, credential });
+      const client = new HqClient(credential.hq_url, clock, this.#options.hq);
+      const rows_max = rowsFor(this.#options.hq.upload_bytes_per_s);
+      const sync = new SyncLoop({ ...this.#options, client, credential, rows_max });
       const heartbeat = new HeartbeatLoop({
         client,
         credential,
@@ -101,7 +111,7 @@ export class Uplink implements Part {
       });
       sync.start();
       heartbeat.start();
-      this.#current = { credential, sync, heartbeat };
+      this.#current = { credential, client, sync, heartbeat };
       this.#fault = null;
     } catch (error) {
       // A damaged file: said in status and by the doctor, and cured by enrolling again.
@@ -114,7 +124,15 @@ export class Uplink implements Part {
     const current = this.#current;
     this.#current = undefined;
     await Promise.all([current?.sync.stop(), current?.heartbeat.stop()]);
+    current?.client.close();
   }
+}
+
+/** A live batch must not wait long behind one of the backlog on a slow line. */
+function rowsFor(upload_bytes_per_s: number | undefined): number {
+  if (upload_bytes_per_s === undefined) return batch_rows_max;
+  const rows = Math.floor((upload_bytes_per_s * capped_batch_s) / compressed_bytes_per_row);
+  return Math.max(10, Math.min(batch_rows_max, rows));
 }
 
 /** Changes when the file does; empty while there is none. */

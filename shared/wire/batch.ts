@@ -9,9 +9,11 @@ import { z } from 'zod';
 import type { BufferedReading } from './reading.ts';
 import { count_max, interval_s_max, sensorIdSchema, text } from './reading.ts';
 
-const batch_version = 1;
+export const batch_version = 1;
 /** Readings in one batch, so that HQ's transaction stays short. */
 export const batch_rows_max = 5_000;
+/** Batches of backlog that one gateway may have under way at most, beside its live ones. */
+export const backlog_lanes_max = 3;
 /** Compressed body in bytes. */
 export const batch_bytes_max = 1024 * 1024;
 /**
@@ -124,6 +126,15 @@ export const batchSchema = z
 
 export type Batch = z.infer<typeof batchSchema>;
 
+/** How fast a gateway may send what waited: HQ's present answer to how busy it is. */
+const backlogBudgetSchema = z.object({
+  /** Batches of backlog under way at once; 0: none until HQ says otherwise. */
+  in_flight: integer.min(0).max(backlog_lanes_max),
+  /** Pause after each of them, ms. */
+  pause_ms: integer.min(0).max(3_600_000),
+});
+export type BacklogBudget = z.infer<typeof backlogBudgetSchema>;
+
 /**
  * HQ's answer to a batch it has committed. `accepted + duplicate + rejected.length` is the number of
  * rows sent; the gateway checks that sum before it forgets anything.
@@ -137,6 +148,7 @@ export const batchAnswerSchema = z.object({
   rejected: z.array(z.object({ sequence, code: z.string(), detail: z.string() })),
   /** Every sequence of this epoch up to here is settled at HQ; 0 before the first. */
   ack_sequence: integer.min(0),
+  backlog: backlogBudgetSchema.optional(),
 });
 
 export type BatchAnswer = z.infer<typeof batchAnswerSchema>;

@@ -1,14 +1,20 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
 import Database from 'better-sqlite3';
+import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import type { Entry } from '../../gateway/buffer/entry.ts';
+import type { OutgoingBatch } from '../../gateway/buffer/delivery.ts';
+import type { Entry, Lane } from '../../gateway/buffer/entry.ts';
+import { GroupDraft } from '../../gateway/buffer/group.ts';
 import { ReadingBuffer } from '../../gateway/buffer/reading-buffer.ts';
+import { ReadingLog } from '../../gateway/buffer/reading-log.ts';
 import { openBuffer } from '../../gateway/buffer/schema.ts';
 import { schemaSteps } from '../../gateway/buffer/schema-steps.ts';
 import { newMeterState } from '../../gateway/meters/meter.ts';
 import { systemClock } from '../../shared/runtime/clock.ts';
 import { silentLog } from '../../shared/runtime/log.ts';
+import { batchSchema } from '../../shared/wire/batch.ts';
 import { Workspace } from '../support/workspace.ts';
 
 const workspace = new Workspace();
@@ -42,6 +48,14 @@ function entry(i: number, over: Partial<Entry> = {}): Entry {
   };
 }
 
+/** The oldest rows, whichever lane they belong to. */
+const next = async (buffer: ReadingBuffer, rows_max: number) =>
+  (await buffer.nextBatch('backlog', rows_max, [])) ?? buffer.nextBatch('live', rows_max, []);
+
+const batchIn = (sent: OutgoingBatch | null) =>
+  sent === null ? null : batchSchema.parse(JSON.parse(gunzipSync(sent.body).toString()));
+const sequencesIn = (sent: OutgoingBatch | null) => batchIn(sent)?.counts.sequence;
+
 const fill = (buffer: ReadingBuffer, from: number, to: number) =>
   Promise.all(Array.from({ length: to - from + 1 }, (_, i) => buffer.append([entry(from + i)])));
 
@@ -55,30 +69,30 @@ test('what was appended is there after the file is opened again, with meters and
   expect(recovered.epoch).toBe(first.recovered.epoch);
   expect(recovered.keys.map((key) => key.dedupe_key)).toEqual(['key-1', 'key-2', 'key-3']);
   expect(JSON.parse(recovered.meters[0]?.state ?? '')).toMatchObject({ since: 3 });
-  expect((await buffer.nextBatch(10))?.readings.map((r) => r.sequence)).toEqual([1, 2, 3]);
+  expect(sequencesIn(await next(buffer, 10))).toEqual([1, 2, 3]);
 });
 
 test('a batch that was not answered is sent again with the same id and the same rows', async () => {
   const path = newPath();
   const first = await open(path);
   await fill(first.buffer, 1, 3);
-  const sent = await first.buffer.nextBatch(2);
+  const sent = await next(first.buffer, 2);
   await fill(first.buffer, 4, 5);
-  expect(await first.buffer.nextBatch(100)).toEqual(sent);
+  expect(await next(first.buffer, 100)).toEqual(sent);
   await first.buffer.close();
 
   const { buffer } = await open(path);
-  expect(await buffer.nextBatch(100)).toEqual(sent);
+  expect(await next(buffer, 100)).toEqual(sent);
 });
 
 test('settled rows are not sent again, and a refused one stands in quarantine with its code', async () => {
   const { buffer } = await open(newPath());
   await fill(buffer, 1, 3);
-  const sent = await buffer.nextBatch(2);
+  const sent = await next(buffer, 2);
   if (sent === null) throw new Error('nothing to send');
   await buffer.settle(sent.batch, [{ sequence: 2, code: 'no_partition', detail: 'too old' }]);
 
-  expect((await buffer.nextBatch(10))?.readings.map((r) => r.sequence)).toEqual([3]);
+  expect(sequencesIn(await next(buffer, 10))).toEqual([3]);
   const [row] = await buffer.quarantine(10);
   expect(row).toMatchObject({ source: 'hq', reason: 'no_partition', address: 'front-door' });
   expect(JSON.parse(Buffer.from(row?.bytes ?? '', 'base64').toString())).toMatchObject({ in: 2 });
@@ -89,7 +103,7 @@ test('a sequence is never given out twice, even when the log was emptied', async
   const path = newPath();
   const first = await open(path);
   await fill(first.buffer, 1, 3);
-  const sent = await first.buffer.nextBatch(10);
+  const sent = await next(first.buffer, 10);
   if (sent === null) throw new Error('nothing to send');
   await first.buffer.settle(sent.batch, []);
   await first.buffer.close();
@@ -99,16 +113,16 @@ test('a sequence is never given out twice, even when the log was emptied', async
 
   const { buffer } = await open(path);
   await buffer.append([entry(4)]);
-  expect((await buffer.nextBatch(10))?.readings.map((r) => r.sequence)).toEqual([4]);
+  expect(sequencesIn(await next(buffer, 10))).toEqual([4]);
 });
 
 test('an abandoned batch makes room for a smaller one that starts at the same row', async () => {
   const { buffer } = await open(newPath());
   await fill(buffer, 1, 4);
-  const sent = await buffer.nextBatch(4);
+  const sent = await next(buffer, 4);
   await buffer.abandon(sent?.batch.batch_id ?? '');
-  const half = await buffer.nextBatch(2);
-  expect(half?.readings.map((r) => r.sequence)).toEqual([1, 2]);
+  const half = await next(buffer, 2);
+  expect(sequencesIn(half)).toEqual([1, 2]);
   expect(half?.batch.batch_id).not.toBe(sent?.batch.batch_id);
 });
 
@@ -145,10 +159,12 @@ test('a buffer of the first schema is brought up to date with everything in it',
     ['door', '"a"'],
     ['door', '"b"'],
   ]);
-  expect((await buffer.nextBatch(10))?.readings).toMatchObject([
-    { sequence: 2, kind: 'count', sensor_id: 'door', interval_s: 60, in: 2, out: 3, flags: 32 },
-    { sequence: 3, kind: 'zone', sensor_id: 'cam', region_id: 'till', occupancy: 4, dwell_s: null },
-  ]);
+  expect(batchIn(await next(buffer, 10))).toMatchObject({
+    sensors: ['door', 'cam'],
+    regions: ['till'],
+    counts: { sequence: [2], sensor: [0], interval_s: [60], in: [2], out: [3], flags: [32] },
+    zones: { sequence: [3], sensor: [1], region: [0], occupancy: [4], dwell_s: [null] },
+  });
 });
 
 test('the file is opened so that a commit survives a power cut', () => {
@@ -187,4 +203,115 @@ test('a damaged file is set aside, never deleted, and a new epoch begins', async
   expect(readFileSync(recovered.set_aside ?? '', 'utf8')).toContain('this is no database');
   await buffer.append([entry(1)]);
   expect((await buffer.stats()).buffered).toBe(1);
+});
+
+test('the live lane takes the newest readings while the backlog lane takes the oldest', async () => {
+  const { buffer } = await open(newPath());
+  await fill(buffer, 1, 40);
+  const live = await buffer.nextBatch('live', 10, []);
+  const held = [live?.batch.batch_id ?? ''];
+  const old = await buffer.nextBatch('backlog', 10, held);
+  held.push(old?.batch.batch_id ?? '');
+  const older = await buffer.nextBatch('backlog', 10, held);
+  held.push(older?.batch.batch_id ?? '');
+  await fill(buffer, 41, 42);
+  const newer = await buffer.nextBatch('live', 10, held);
+  const ends = [live, old, older, newer].map((sent) => {
+    const sequences = sequencesIn(sent) ?? [];
+    return [sequences[0], sequences.at(-1)];
+  });
+  expect(ends).toEqual([
+    [31, 40],
+    [1, 10],
+    [11, 20],
+    [41, 42],
+  ]);
+});
+
+test('what both lanes settled is settled for ever, in whatever order the answers come', async () => {
+  const path = newPath();
+  const first = await open(path);
+  await fill(first.buffer, 1, 12);
+  const live = await first.buffer.nextBatch('live', 4, []);
+  const old = await first.buffer.nextBatch('backlog', 4, [live?.batch.batch_id ?? '']);
+  if (live === null || old === null) throw new Error('nothing to send');
+  await first.buffer.settle(live.batch, []);
+  expect(await first.buffer.stats()).toMatchObject({ buffered: 8, settled_sequence: 0 });
+  await first.buffer.close();
+
+  const { buffer } = await open(path);
+  await buffer.settle(old.batch, []);
+  expect(await buffer.stats()).toMatchObject({ buffered: 4, settled_sequence: 4 });
+  const gap = await next(buffer, 4);
+  expect(sequencesIn(gap)).toEqual([5, 6, 7, 8]);
+  if (gap !== null) await buffer.settle(gap.batch, []);
+  expect(await buffer.stats()).toMatchObject({ buffered: 0, settled_sequence: 12 });
+});
+
+test('every reading goes out once, whatever the lanes do', () => {
+  fc.assert(
+    fc.property(fc.array(fc.nat(9_999), { minLength: 40, maxLength: 120 }), (steps) => {
+      const { connection } = openBuffer(newPath(), { epoch: 'e', now: 0 });
+      const log = new ReadingLog(connection, null);
+      const sent: OutgoingBatch[] = [];
+      const seen: number[] = [];
+      let appended = 0;
+      const settle = (done: OutgoingBatch) => {
+        const { first_sequence, last_sequence } = done.batch;
+        for (let s = first_sequence; s <= last_sequence; s += 1) seen.push(s);
+        expect(done.rows).toBe(last_sequence - first_sequence + 1);
+        log.settle(done.batch, [], 0);
+      };
+      const take = (lane: Lane, rows_max: number) => {
+        const held = sent.map(({ batch }) => batch.batch_id);
+        return log.nextBatch(lane, { rows_max, held, batch_id: systemClock.uuid() });
+      };
+      for (const step of steps) {
+        const [done] = sent.splice(step % Math.max(1, sent.length), step % 5 === 4 ? 1 : 0);
+        if (done !== undefined && step % 3 === 0) log.abandon(done.batch.batch_id);
+        else if (done !== undefined) settle(done);
+        else if (step % 5 < 2) {
+          const draft = new GroupDraft();
+          const more = 1 + (step % 9);
+          for (let i = 0; i < more; i += 1) draft.add(entry(appended + i));
+          log.commit(draft.finish());
+          appended += more;
+        } else {
+          const batch = take(step % 2 === 0 ? 'live' : 'backlog', 1 + (step % 7));
+          if (batch !== null) sent.push(batch);
+        }
+      }
+      for (const { batch } of sent.splice(0)) log.abandon(batch.batch_id);
+      for (;;) {
+        const left = take('backlog', 6) ?? take('live', 6);
+        if (left === null) break;
+        settle(left);
+      }
+      expect(seen.sort((a, b) => a - b)).toEqual(Array.from({ length: appended }, (_, i) => i + 1));
+      expect(log.stats()).toMatchObject({ buffered: 0, settled_sequence: appended });
+      log.close();
+    }),
+    { numRuns: 20 },
+  );
+});
+
+test('a file that is older than HQ’s memory of it begins another life, and sends what it holds', async () => {
+  const { buffer } = await open(newPath());
+  await fill(buffer, 1, 3);
+  const { epoch } = await buffer.stats();
+  const verdict = await buffer.reconcile({ ack_sequence: 9, high_sequence: 9 }, 0);
+  expect(verdict).toBe('new_epoch');
+  const again = await next(buffer, 10);
+  expect(again?.batch).toMatchObject({ first_sequence: 1, last_sequence: 3 });
+  expect(again?.batch.epoch).not.toBe(epoch);
+});
+
+test('what HQ has lost since it acknowledged it is sent again', async () => {
+  const { buffer } = await open(newPath());
+  await fill(buffer, 1, 6);
+  const sent = await next(buffer, 4);
+  if (sent !== null) await buffer.settle(sent.batch, []);
+  expect(await buffer.reconcile({ ack_sequence: 4, high_sequence: 4 }, 4)).toBe('nothing');
+  expect(await buffer.reconcile({ ack_sequence: 2, high_sequence: 2 }, 4)).toBe('rewound');
+  expect(sequencesIn(await next(buffer, 10))).toEqual([3, 4, 5, 6]);
 });

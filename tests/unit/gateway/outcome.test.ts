@@ -1,8 +1,14 @@
 import { expect, test } from 'vitest';
 import { outcomeOf } from '../../../gateway/sync/outcome.ts';
 
-const sent = { batch_id: '0198c3a0-0000-7000-8000-000000000001', rows: 3 };
+const sent = {
+  batch_id: '0198c3a0-0000-7000-8000-000000000001',
+  first_sequence: 7,
+  last_sequence: 9,
+  rows: 3,
+};
 const ok = { batch_id: sent.batch_id, accepted: 2, duplicate: 1, rejected: [], ack_sequence: 3 };
+const refused = (sequence: number) => ({ sequence, code: 'no_partition', detail: '' });
 const error = (code: string) => JSON.stringify({ error: { code, message: 'm', detail: 'd' } });
 const answer = (status: number, body: string, retry_after: string | null = null) =>
   outcomeOf({ status, body, retry_after }, sent);
@@ -15,6 +21,8 @@ test.each([
   ['that leaves a row out', { ...ok, accepted: 1 }],
   ['for another batch', { ...ok, batch_id: '0198c3a0-0000-7000-8000-000000000002' }],
   ['that is no answer', { hello: 'world' }],
+  ['that refuses a reading nobody sent', { ...ok, accepted: 1, rejected: [refused(6)] }],
+  ['that refuses a reading twice', { ...ok, accepted: 0, rejected: [refused(8), refused(8)] }],
 ])('a 200 %s forgets nothing: the batch is sent again', (_what, body) => {
   expect(answer(200, JSON.stringify(body)).kind).toBe('retry');
 });
