@@ -5,6 +5,7 @@ import path from 'node:path';
 import { Command, CommanderError } from 'commander';
 import { printError } from '../../shared/runtime/command-output.ts';
 import { exitCode } from '../../shared/runtime/errors.ts';
+import { alertCommand } from './alert-command.ts';
 import { doctorCommand } from './doctor-command.ts';
 import { gatewayCommand } from './gateway-command.ts';
 import { migrateCommand } from './migrate-command.ts';
@@ -44,6 +45,7 @@ function program(root: string): Command {
     gatewayCommand(root),
     userCommand(root),
     reportCommand(root),
+    alertCommand(root),
     rollupCommand(root),
     retentionCommand(root),
     doctorCommand(root),

@@ -2,15 +2,13 @@
 import type { Command } from 'commander';
 import { printJson, printTable } from '../../shared/runtime/command-output.ts';
 import { FootbridgeError } from '../../shared/runtime/errors.ts';
-import type { Database } from '../db/pool.ts';
 import { alertsOf } from '../reports/alerts.ts';
 import { daysOf, totalsOf } from '../reports/days.ts';
-import { hoursOf, type Person } from '../reports/hours.ts';
-import { organizationBySlug } from '../tenants/organizations.ts';
-import { memberByEmail } from '../tenants/users.ts';
+import { hoursOf } from '../reports/hours.ts';
 import { command, group } from './command.ts';
 import type { CommonOptions } from './context.ts';
 import { createContext, withDatabase } from './context.ts';
+import { personAsking } from './person-asking.ts';
 import { day_columns, dayRow, total_columns, totalRow } from './report-tables.ts';
 
 interface HoursOptions extends CommonOptions {
@@ -112,12 +110,6 @@ export function reportCommand(package_root: string): Command {
       }
     });
   return group('report', 'What HQ knows, under row security.', [hours, totals, days, alerts]);
-}
-
-async function personAsking(db: Database, asked: { org: string; as: string }): Promise<Person> {
-  const organization = await organizationBySlug(db, asked.org);
-  const { user_id } = await memberByEmail(db, organization, asked.as);
-  return { user_id, organization_id: organization.id };
 }
 
 function instant(option: string, text: string | undefined): Date | undefined {

@@ -1,4 +1,4 @@
-/** `footbridge-hq store trading|closed`. What they change is computed anew, from the first reading on. */
+/** `footbridge-hq store trading|closed|maintenance`. What they change is computed anew, from the first reading on. */
 import type { Command } from 'commander';
 import { printJson, printLine } from '../../shared/runtime/command-output.ts';
 import { FootbridgeError } from '../../shared/runtime/errors.ts';
@@ -8,7 +8,12 @@ import type { Organization } from '../tenants/organizations.ts';
 import { organizationBySlug } from '../tenants/organizations.ts';
 import type { Store } from '../tenants/stores.ts';
 import { storeByCode } from '../tenants/stores.ts';
-import { addClosure, parseTradingHours, setTradingHours } from '../tenants/trading-hours.ts';
+import {
+  addClosure,
+  addMaintenance,
+  parseTradingHours,
+  setTradingHours,
+} from '../tenants/trading-hours.ts';
 import { command } from './command.ts';
 import type { CommonOptions } from './context.ts';
 import { createContext, withDatabase } from './context.ts';
@@ -55,6 +60,34 @@ export function closedCommand(package_root: string): Command {
       await change(package_root, options, (db, organization, store) =>
         addClosure(db, organization, store, options),
       );
+    });
+}
+
+export function maintenanceCommand(package_root: string): Command {
+  return command('maintenance', {
+    summary: 'Say when somebody works on a store: nothing new is raised about it meanwhile.',
+    example:
+      'footbridge-hq store maintenance --org acme --store mad-1 --from 2026-12-01T08:00 --until 2026-12-01T12:30 --reason "new door"',
+  })
+    .requiredOption('--org <slug>', 'organization')
+    .requiredOption('--store <code>', 'store')
+    .requiredOption('--from <time>', 'in the store’s own time, YYYY-MM-DDTHH:MM')
+    .requiredOption('--until <time>', 'in the store’s own time')
+    .requiredOption('--reason <text>', 'why')
+    .action(async (options: StoreOptions & { from: string; until: string; reason: string }) => {
+      for (const [name, time] of Object.entries({ from: options.from, until: options.until })) {
+        if (!/^\d{4}-\d\d-\d\dT\d\d:\d\d$/.test(time) || Number.isNaN(Date.parse(time))) {
+          throw new FootbridgeError('usage', `--${name} "${time}": use YYYY-MM-DDTHH:MM`);
+        }
+      }
+      await withDatabase(createContext(package_root, options), async (db) => {
+        const organization = await organizationBySlug(db, options.org);
+        const store = await storeByCode(db, organization, options.store);
+        await addMaintenance(db, organization, store, options);
+      });
+      const { org, store, from, until, reason } = options;
+      if (options.json) printJson({ organization: org, store, from, until, reason });
+      else printLine(`Noted for ${store} of ${org}.`);
     });
 }
 

@@ -1,16 +1,30 @@
 /**
- * Which alerts should be open; pure.
+ * Which gateways and sensors have gone quiet; pure.
  *
  * A gateway is judged by HQ's clock, because its silence is what HQ sees. A sensor is judged by what
  * its gateway has delivered: behind a cut line it is unknown, not silent, so a gateway that is
- * offline holds the alerts of its sensors as they are.
+ * offline holds the alerts of its sensors as they are. Silence counts while the store trades:
+ * whoever switches everything off at night is not called at night.
  */
 import { heartbeat_interval_s } from '../../shared/wire/heartbeat.ts';
+import type { Finding } from './alert-types.ts';
+import { dedupKey } from './alert-types.ts';
 import type { UsualHour } from './expected-traffic.ts';
 import { blind_after_people, expectedPeople } from './expected-traffic.ts';
 
 /** Three heartbeats missed. */
 export const heartbeat_grace_default_s = 3 * heartbeat_interval_s;
+/** What a gateway delivers about longer ago than this is history: it calls nobody. */
+const late_after_ms = 15 * 60_000;
+
+export interface WatchedStore {
+  readonly store_id: string;
+  /**
+   * Since when the store has been trading with nobody at work on it, ms since the epoch; null: it
+   * is closed or under maintenance now.
+   */
+  readonly trading_since: number | null;
+}
 
 export interface WatchedGateway {
   readonly gateway_id: string;
@@ -20,6 +34,7 @@ export interface WatchedGateway {
   readonly enrolled_at: number;
   readonly heartbeat_at: number | null;
   /** ms since the epoch, the gateway's clock. */
+  readonly sent_at: number | null;
   readonly delivered_at: number | null;
 }
 
@@ -45,92 +60,99 @@ export interface WatchedTraffic {
   readonly usual: readonly UsualHour[];
 }
 
-export interface Alert {
-  readonly dedup_key: string;
-  readonly store_id: string;
-  readonly alert_type: 'gateway_offline' | 'sensor_silent' | 'sensor_blind';
-  readonly severity: 'critical' | 'warning';
-  readonly title: string;
-  readonly description: string;
-  readonly metadata: Readonly<Record<string, string | number | null>>;
+/** What the rules can say: what holds, and what nobody can know now. Everything else is well. */
+export interface Judgement {
+  readonly findings: readonly Finding[];
+  /** dedup_key */
+  readonly unknown: ReadonlySet<string>;
 }
 
-export interface Decision {
-  readonly raise: Alert[];
-  /** dedup_key of alerts whose cause is gone. */
-  readonly resolve: string[];
-}
-
-export function decideAlerts(seen: {
-  gateways: readonly WatchedGateway[];
-  sensors: readonly WatchedSensor[];
+export interface Watched {
+  readonly stores: readonly WatchedStore[];
+  readonly gateways: readonly WatchedGateway[];
+  readonly sensors: readonly WatchedSensor[];
   /** Null: not looked at this time, so what is decided about it stays. */
-  traffic: readonly WatchedTraffic[] | null;
-  /** dedup_key of the alerts that are open. */
-  open: readonly string[];
+  readonly traffic: readonly WatchedTraffic[] | null;
   /** ms since the epoch, HQ's clock. */
-  now: number;
+  readonly now: number;
   /** Since when HQ has been listening: before, nobody's heartbeat could arrive. */
-  watching_since: number;
-  heartbeat_grace_s: number;
-}): Decision {
-  const open = new Set(seen.open);
-  const holding = new Map<string, Alert>();
-  const undecided = new Set<string>();
-  const offline = new Set<string>();
+  readonly watching_since: number;
+  readonly heartbeat_grace_s: number;
+}
+
+/** How a gateway stands: what is said about its sensors and its store depends on it. */
+export type Line = 'online' | 'late' | 'unknown';
+
+export function judgeSilence(seen: Watched): Judgement & { lines: ReadonlyMap<string, Line> } {
+  const trading = new Map(seen.stores.map((one) => [one.store_id, one.trading_since]));
+  const gateways = new Map(seen.gateways.map((one) => [one.gateway_id, one]));
+  const traffic = new Map(seen.traffic?.map((one) => [one.id, one]));
+  const lines = new Map<string, Line>();
+  const findings: Finding[] = [];
+  const unknown = new Set<string>();
 
   for (const gateway of seen.gateways) {
-    const heard = Math.max(gateway.heartbeat_at ?? gateway.enrolled_at, seen.watching_since);
-    if (seen.now - heard > seen.heartbeat_grace_s * 1000) {
-      offline.add(gateway.gateway_id);
-      const alert = gatewayOffline(gateway, seen.heartbeat_grace_s);
-      holding.set(alert.dedup_key, alert);
-    } else if (gateway.heartbeat_at !== null && gateway.heartbeat_at < seen.watching_since) {
-      // HQ itself was away; the gateway has not said yet whether it is back.
-      undecided.add(`gateway_offline:${gateway.gateway_id}`);
-      offline.add(gateway.gateway_id);
+    const [line, finding] = judgeGateway(gateway, trading.get(gateway.store_id) ?? null, seen);
+    lines.set(gateway.gateway_id, line);
+    if (finding !== null) findings.push(finding);
+    else if (line === 'unknown') {
+      unknown.add(dedupKey({ alert_type: 'gateway_offline', subject: gateway.gateway_id }));
     }
   }
 
-  const delivered = new Map(seen.gateways.map((g) => [g.gateway_id, g.delivered_at]));
-  const traffic = new Map(seen.traffic?.map((one) => [one.id, one]));
   for (const sensor of seen.sensors) {
-    const key = `sensor_silent:${sensor.id}`;
-    const blind_key = `sensor_blind:${sensor.id}`;
-    const until = delivered.get(sensor.gateway_id) ?? null;
-    if (offline.has(sensor.gateway_id) || until === null) {
-      undecided.add(key).add(blind_key);
+    const silent = dedupKey({ alert_type: 'sensor_silent', subject: sensor.id });
+    const blind = dedupKey({ alert_type: 'sensor_blind', subject: sensor.id });
+    const line = lines.get(sensor.gateway_id) ?? 'unknown';
+    const until = gateways.get(sensor.gateway_id)?.delivered_at ?? null;
+    const since = trading.get(sensor.store_id) ?? null;
+    if (line === 'unknown' || until === null || since === null) {
+      unknown.add(silent).add(blind);
       continue;
     }
+    const late = line === 'late';
     const heard = sensor.last_seen_at ?? sensor.known_since;
-    if (until - heard > sensor.silent_after_s * 1000) {
-      holding.set(key, sensorSilent(sensor, key));
+    if (until - Math.max(heard, since) > sensor.silent_after_s * 1000) {
+      findings.push({ ...sensorSilent(sensor), late });
       // One fault, one alert: of a sensor that says nothing, nobody asks how many it counts.
-      undecided.add(blind_key);
+      unknown.add(blind);
       continue;
     }
+    // Not heard since the store opened: whatever was open stays until it speaks.
+    if (until - heard > sensor.silent_after_s * 1000) unknown.add(silent);
     const one = traffic.get(sensor.id);
-    if (seen.traffic === null) undecided.add(blind_key);
+    if (seen.traffic === null) unknown.add(blind);
     else if (one !== undefined) {
       const people = expectedPeople(one.usual, one.last_counted_at, until);
-      if (people >= blind_after_people) {
-        holding.set(blind_key, sensorBlind(sensor, blind_key, one, people));
-      }
+      if (people >= blind_after_people)
+        findings.push({ ...sensorBlind(sensor, one, people), late });
     }
   }
-
-  return {
-    raise: [...holding.values()].filter(({ dedup_key }) => !open.has(dedup_key)),
-    resolve: seen.open.filter((key) => !holding.has(key) && !undecided.has(key)),
-  };
+  return { findings, unknown, lines };
 }
 
-function gatewayOffline(gateway: WatchedGateway, grace_s: number): Alert {
+function judgeGateway(
+  gateway: WatchedGateway,
+  trading_since: number | null,
+  { now, watching_since, heartbeat_grace_s }: Watched,
+): [Line, Finding | null] {
+  const heard = gateway.heartbeat_at ?? gateway.enrolled_at;
+  const silent = (since: number) => now - Math.max(heard, since) > heartbeat_grace_s * 1000;
+  if (silent(0)) {
+    const fault = trading_since !== null && silent(Math.max(watching_since, trading_since));
+    return ['unknown', fault ? gatewayOffline(gateway, heartbeat_grace_s) : null];
+  }
+  // HQ itself was away; the gateway has not said yet whether it is back.
+  if (gateway.heartbeat_at !== null && heard < watching_since) return ['unknown', null];
+  const behind = now - heard + (gateway.sent_at ?? 0) - (gateway.delivered_at ?? 0);
+  return [behind > late_after_ms ? 'late' : 'online', null];
+}
+
+function gatewayOffline(gateway: WatchedGateway, grace_s: number): Finding {
   return {
-    dedup_key: `gateway_offline:${gateway.gateway_id}`,
-    store_id: gateway.store_id,
     alert_type: 'gateway_offline',
-    severity: 'critical',
+    subject: gateway.gateway_id,
+    store_id: gateway.store_id,
     title: `Gateway ${gateway.name} is offline`,
     description:
       `No heartbeat for more than ${grace_s} s. Its sensors are unknown, not empty; ` +
@@ -139,12 +161,11 @@ function gatewayOffline(gateway: WatchedGateway, grace_s: number): Alert {
   };
 }
 
-function sensorSilent(sensor: WatchedSensor, dedup_key: string): Alert {
+function sensorSilent(sensor: WatchedSensor): Finding {
   return {
-    dedup_key,
-    store_id: sensor.store_id,
     alert_type: 'sensor_silent',
-    severity: 'warning',
+    subject: sensor.id,
+    store_id: sensor.store_id,
     title: `Sensor ${sensor.sensor_id} is silent`,
     description:
       `Its gateway works and has received nothing from it for more than ${sensor.silent_after_s} s. ` +
@@ -159,15 +180,13 @@ function sensorSilent(sensor: WatchedSensor, dedup_key: string): Alert {
 
 function sensorBlind(
   sensor: WatchedSensor,
-  dedup_key: string,
   { last_counted_at }: WatchedTraffic,
   people: number,
-): Alert {
+): Finding {
   return {
-    dedup_key,
-    store_id: sensor.store_id,
     alert_type: 'sensor_blind',
-    severity: 'warning',
+    subject: sensor.id,
+    store_id: sensor.store_id,
     title: `Sensor ${sensor.sensor_id} counts nobody`,
     description:
       `It speaks, but reports nobody where about ${Math.round(people)} people pass at this time of ` +

@@ -98,3 +98,31 @@ export async function addClosure(
     });
   }
 }
+
+/**
+ * Notes when somebody works on a store: until then nothing new is raised about it.
+ *
+ * @param window wall-clock times of the store, `YYYY-MM-DDTHH:MM`.
+ * @throws value_invalid
+ */
+export async function addMaintenance(
+  db: Database,
+  organization: Organization,
+  store: Store,
+  window: { from: string; until: string; reason: string },
+): Promise<void> {
+  try {
+    await db.inTenant({ organization_id: organization.id }, 'app_operator', ({ query }) =>
+      query(
+        `insert into public.maintenance_windows
+           (organization_id, store_id, starts_at, ends_at, reason)
+         values ($1, $2, $3::timestamp at time zone $5, $4::timestamp at time zone $5, $6)`,
+        [organization.id, store.id, window.from, window.until, store.timezone, window.reason],
+      ),
+    );
+  } catch (error) {
+    throw explainRefusal(error, {
+      ends_after_it_starts: ['value_invalid', `--until "${window.until}": later than --from`],
+    });
+  }
+}

@@ -214,6 +214,14 @@ export const errorCatalogue = {
     message: 'There is no such gateway.',
     hint: 'See `footbridge-hq gateway list`.',
   },
+  alert_unknown: {
+    message: 'There is no such alert among those that this person may see.',
+    hint: 'See `footbridge-hq alert list` for the ids.',
+  },
+  role_insufficient: {
+    message: 'The role of this person does not allow it.',
+    hint: 'Ask somebody who manages the store; `footbridge-hq user add` changes roles.',
+  },
   already_exists: {
     message: 'It exists already.',
     hint: 'Choose another name, or use the existing one.',

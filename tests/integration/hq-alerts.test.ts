@@ -1,13 +1,30 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, expect, it } from 'vitest';
-import { evaluateAlerts } from '../../cloud-sync/health/alert-worker.ts';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import {
+  acknowledgeAlert,
+  muteAlerts,
+  unmuteAlerts,
+} from '../../cloud-sync/health/answer-alerts.ts';
+import { evaluateAlerts } from '../../cloud-sync/health/evaluate-alerts.ts';
 import { storeHeartbeat } from '../../cloud-sync/health/heartbeat.ts';
+import { alertsOf as alertsSeenBy } from '../../cloud-sync/reports/alerts.ts';
+import type { Store } from '../../cloud-sync/tenants/stores.ts';
+import { addMaintenance, setTradingHours } from '../../cloud-sync/tenants/trading-hours.ts';
+import type { UserRole } from '../../cloud-sync/tenants/users.ts';
+import { addUser } from '../../cloud-sync/tenants/users.ts';
 import type { Heartbeat, HeartbeatAnswer } from '../../shared/wire/heartbeat.ts';
 import type { Hq, TestGateway, TestStore } from '../support/hq.ts';
 import { addTestStore, enrollTestGateway, eventually, openHq } from '../support/hq.ts';
 import { describeOnEngines } from '../support/postgres.ts';
 import { insertCounts } from '../support/store-traffic.ts';
 
+const madrid = (store: TestStore): Store => ({
+  id: store.store_id,
+  code: store.code,
+  name: '',
+  timezone: 'Europe/Madrid',
+  created_at: new Date(0),
+});
 const minute = 60_000;
 const hour = 60 * minute;
 
@@ -64,8 +81,15 @@ describeOnEngines('alerts', (engine) => {
     return {
       store,
       gateway,
-      beat: (at: number, last_seen_at: number | null, delivered_at = at) =>
-        storeHeartbeat(hq.db, identity, heartbeat({ sent_at: at, delivered_at }, last_seen_at), at),
+      beat: (
+        at: number,
+        last_seen_at: number | null,
+        delivered_at = at,
+        changes: Partial<Heartbeat> = {},
+      ) => {
+        const body = heartbeat({ sent_at: at, delivered_at, ...changes }, last_seen_at);
+        return storeHeartbeat(hq.db, identity, body, at);
+      },
       look: (now: number) =>
         evaluateAlerts(hq.db, {
           organization_id: store.organization.id,
@@ -90,10 +114,44 @@ describeOnEngines('alerts', (engine) => {
     expect(await alertsOf(store)).toEqual([{ alert_type: 'gateway_offline', is_resolved: false }]);
     await beat(start + 6 * minute, start + 6 * minute);
     await look(start + 6 * minute);
-    await look(start + 7 * minute);
+    await beat(start + 11 * minute, start + 11 * minute);
+    await look(start + 11 * minute);
     expect(await alertsOf(store)).toEqual([{ alert_type: 'gateway_offline', is_resolved: true }]);
     await look(start + 20 * minute);
     expect(await alertsOf(store)).toHaveLength(2);
+  });
+
+  it('are one for a line that comes and goes: it recovers for five minutes before it is over', async () => {
+    const { store, beat, look } = await place();
+    const start = Date.now();
+    const states: unknown[] = [];
+    for (const [minutes, heard] of [
+      [0, true],
+      [4, false],
+      [5, true],
+      [9, false],
+      [10, true],
+      [14, true],
+      [15, true],
+    ] as const) {
+      const at = start + minutes * minute;
+      if (heard) await beat(at, at);
+      await look(at);
+      const rows = await hq.asOwner<{ state: string }>(
+        'select state from alerts where store_id = $1',
+        [store.store_id],
+      );
+      states.push(rows.map((row) => row.state).join());
+    }
+    expect(states).toEqual([
+      '',
+      'firing',
+      'recovering',
+      'firing',
+      'recovering',
+      'recovering',
+      'resolved',
+    ]);
   });
 
   it('are raised once for a silent sensor, and resolved when it speaks', async () => {
@@ -104,8 +162,10 @@ describeOnEngines('alerts', (engine) => {
     await beat(start + minute, start - 11 * minute);
     await look(start + minute);
     expect(await alertsOf(store)).toEqual([{ alert_type: 'sensor_silent', is_resolved: false }]);
-    await beat(start + 2 * minute, start + 2 * minute);
-    await look(start + 2 * minute);
+    for (const minutes of [2, 7]) {
+      await beat(start + minutes * minute, start + minutes * minute);
+      await look(start + minutes * minute);
+    }
     expect(await alertsOf(store)).toEqual([{ alert_type: 'sensor_silent', is_resolved: true }]);
   });
 
@@ -141,12 +201,15 @@ describeOnEngines('alerts', (engine) => {
   });
 
   it('stop for a sensor that was unpaired', async () => {
-    const { store, gateway, beat, look } = await place();
+    const { store, beat, look } = await place();
     const start = Date.now();
     await beat(start, start - 11 * minute);
     await look(start);
-    await beatOver(gateway, heartbeat({ sensors: [] }));
-    await look(start + minute);
+    for (const minutes of [1, 6]) {
+      const at = start + minutes * minute;
+      await beat(at, null, at, { sensors: [] });
+      await look(at);
+    }
     expect(await alertsOf(store)).toEqual([{ alert_type: 'sensor_silent', is_resolved: true }]);
   });
 
@@ -166,12 +229,15 @@ describeOnEngines('alerts', (engine) => {
     const counted = (at: number) =>
       insertCounts(hq, store, [{ sensor_id: 'front-door', at: at - minute, in: 1 }]);
     await counted(now - 2 * hour);
-    await beat(now, now, now - 2 * hour + 35 * minute);
-    await look(now);
+    const later = async (minutes: number) => {
+      const at = now - 2 * hour + minutes * minute;
+      await beat(at, at);
+      await look(at);
+      await look(at);
+    };
+    await later(35);
     expect(await alertTypes()).toEqual([]);
-    await beat(now, now, now - 2 * hour + 45 * minute);
-    await look(now);
-    await look(now);
+    await later(45);
     expect(await alertTypes()).toEqual(['sensor_blind']);
     await counted(now);
     await beat(now, now);
@@ -214,6 +280,118 @@ describeOnEngines('alerts', (engine) => {
     await beatOver(gateway, heartbeat({ sensors }));
     await look(start + 4 * minute);
     expect((await alertsOf(store)).map((one) => one.alert_type)).toEqual(['gateway_offline']);
+  });
+
+  it('call nobody about a silence that was over before it could be known', async () => {
+    const { store, beat, look } = await place();
+    const start = Date.now();
+    await beat(start, start);
+    await look(start + 4 * minute);
+    // Back after six hours, with six hours to deliver: the sensor was silent in between.
+    const back = start + 6 * hour;
+    await beat(back, start + 10 * minute, start + 3 * hour);
+    await look(back);
+    await beat(back + 6 * minute, back, back);
+    await look(back + 6 * minute);
+    expect((await alertsOf(store)).map((one) => one.alert_type)).toEqual(['gateway_offline']);
+    const pending = await hq.asOwner('select from app.alert_pending where organization_id = $1', [
+      store.organization.id,
+    ]);
+    expect(pending).toEqual([]);
+  });
+
+  it('wait until a store opens that switches everything off at night', async () => {
+    const { store, beat, look } = await place();
+    const at = (time: string) => Date.parse(`2026-03-03T${time}:00+01:00`);
+    await setTradingHours(hq.db, store.organization, madrid(store), [
+      { weekday: 2, opens: '10:00', closes: '20:00' },
+    ]);
+    await beat(at('00:30'), at('00:30'));
+    for (const time of ['04:00', '09:59', '10:03']) await look(at(time));
+    expect(await alertsOf(store)).toEqual([]);
+    await look(at('10:04'));
+    expect(await alertsOf(store)).toEqual([{ alert_type: 'gateway_offline', is_resolved: false }]);
+    await look(at('20:30'));
+    expect(await alertsOf(store)).toEqual([{ alert_type: 'gateway_offline', is_resolved: false }]);
+  });
+
+  it('are not raised while somebody works on the store, nor for what was silent then', async () => {
+    const { store, beat, look } = await place();
+    const at = (time: string) => Date.parse(`2026-03-03T${time}:00+01:00`);
+    const window = { from: '2026-03-03T10:00', until: '2026-03-03T12:00', reason: 'new door' };
+    await addMaintenance(hq.db, store.organization, madrid(store), window);
+    await beat(at('10:01'), at('10:01'));
+    for (const time of ['11:00', '12:03']) await look(at(time));
+    expect(await alertsOf(store)).toEqual([]);
+    await look(at('12:04'));
+    expect(await alertsOf(store)).toEqual([{ alert_type: 'gateway_offline', is_resolved: false }]);
+  });
+
+  describe('in the hands of people', () => {
+    const person = async (store: TestStore, role: UserRole) => {
+      const email = `${role}-${randomUUID()}@acme.example`;
+      const { user_id } = await addUser(hq.db, store.organization, {
+        email,
+        role,
+        stores: [store.code],
+        regions: [],
+      });
+      return { email, user_id, organization_id: store.organization.id };
+    };
+    const offline = async () => {
+      const { store, beat, look } = await place();
+      const start = Date.now();
+      await beat(start, start);
+      await look(start + 4 * minute);
+      return store;
+    };
+
+    it('are taken on once, in the name of whoever did', async () => {
+      const store = await offline();
+      const staff = await person(store, 'store_staff');
+      const [alert] = await alertsSeenBy(hq.db, staff, true);
+      const id = alert?.id ?? '';
+      await acknowledgeAlert(hq.db, staff, { id, note: 'calling the provider' });
+      await expect(acknowledgeAlert(hq.db, staff, { id, note: '' })).rejects.toMatchObject({
+        code: 'already_exists',
+      });
+      expect(await alertsSeenBy(hq.db, await person(store, 'viewer'), true)).toMatchObject([
+        { state: 'firing', acknowledged_by: staff.email, note: 'calling the provider' },
+      ]);
+    });
+
+    it('are not taken on by who only looks, nor by who does not see them', async () => {
+      const store = await offline();
+      const viewer = await person(store, 'viewer');
+      const [alert] = await alertsSeenBy(hq.db, viewer, true);
+      const one = { id: alert?.id ?? '', note: '' };
+      await expect(acknowledgeAlert(hq.db, viewer, one)).rejects.toMatchObject({
+        code: 'role_insufficient',
+      });
+      const elsewhere = await person(
+        await addTestStore(hq, { organization: store.organization }),
+        'store_manager',
+      );
+      await expect(acknowledgeAlert(hq.db, elsewhere, one)).rejects.toMatchObject({
+        code: 'alert_unknown',
+      });
+    });
+
+    it('are muted by who answers for the store, and say until when', async () => {
+      const store = await offline();
+      const manager = await person(store, 'store_manager');
+      const until = new Date(Date.now() + hour);
+      const mute = { store: store.code, until, reason: 'works' };
+      await expect(
+        muteAlerts(hq.db, await person(store, 'store_staff'), mute),
+      ).rejects.toMatchObject({ code: 'role_insufficient' });
+      await muteAlerts(hq.db, manager, { ...mute, alert_type: 'sensor_blind' });
+      expect(await alertsSeenBy(hq.db, manager, true)).toMatchObject([{ muted_until: null }]);
+      await muteAlerts(hq.db, manager, mute);
+      expect(await alertsSeenBy(hq.db, manager, true)).toMatchObject([{ muted_until: until }]);
+      expect(await unmuteAlerts(hq.db, manager, store.code)).toBe(2);
+      expect(await alertsSeenBy(hq.db, manager, true)).toMatchObject([{ muted_until: null }]);
+    });
   });
 
   it('come by themselves while HQ runs', async () => {

@@ -120,7 +120,7 @@ const wider: { role: string; relation: string; commands: Command[]; axis: Axis }
 ];
 
 /** Where somebody reaches less than others of their role. */
-const narrower: { names: string[]; relations: string[] }[] = [
+const narrower: { names: string[]; relations: string[]; commands?: Command[] }[] = [
   {
     names: ['store_staff', 'viewer'],
     relations: ['public.people_counting_raw', 'public.regional_counting_raw'],
@@ -136,6 +136,16 @@ const narrower: { names: string[]; relations: string[] }[] = [
     ],
     relations: ['public.audit_logs'],
   },
+  {
+    names: ['analyst', 'viewer'],
+    relations: ['public.alert_acknowledgements'],
+    commands: ['insert'],
+  },
+  {
+    names: ['analyst', 'store_staff', 'viewer'],
+    relations: ['public.alert_mutes'],
+    commands: ['insert', 'delete'],
+  },
 ];
 
 /** On which axes a row must be one's own, for one command on one relation. */
@@ -147,7 +157,10 @@ export function limitsOf(
   if (identity.limits === 'never') return 'never';
   if (outside.includes(identity.name) && relation.axes.organization !== undefined) return 'never';
   const less = narrower.some(
-    ({ names, relations }) => names.includes(identity.name) && relations.includes(relation.name),
+    ({ names, relations, commands }) =>
+      names.includes(identity.name) &&
+      relations.includes(relation.name) &&
+      (commands?.includes(command) ?? true),
   );
   if (less) return 'never';
   const more = wider.filter(

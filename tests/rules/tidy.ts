@@ -56,6 +56,8 @@ const decides = [
   'gateway/local/diagnosis.ts',
   'gateway/pairing/polling.ts',
   'cloud-sync/health/alert-rules.ts',
+  'cloud-sync/health/alert-states.ts',
+  'cloud-sync/health/alert-types.ts',
   'cloud-sync/health/expected-traffic.ts',
   'demo/verdict.ts',
 ];

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { WatchedGateway, WatchedSensor } from '../../../cloud-sync/health/alert-rules.ts';
-import { decideAlerts } from '../../../cloud-sync/health/alert-rules.ts';
+import { judgeSilence } from '../../../cloud-sync/health/alert-rules.ts';
+import { dedupKey } from '../../../cloud-sync/health/alert-types.ts';
 
 const now = Date.UTC(2026, 10, 21, 12);
 const s = 1000;
@@ -12,6 +13,7 @@ function gateway(changes: Partial<WatchedGateway> = {}): WatchedGateway {
     name: 'store-pc',
     enrolled_at: now - 86_400 * s,
     heartbeat_at: now - 30 * s,
+    sent_at: now - 30 * s,
     delivered_at: now - 30 * s,
     ...changes,
   };
@@ -30,85 +32,117 @@ function sensor(changes: Partial<WatchedSensor> = {}): WatchedSensor {
   };
 }
 
-function decide(seen: Partial<Parameters<typeof decideAlerts>[0]>) {
-  const { raise, resolve } = decideAlerts({
+function judge(seen: Partial<Parameters<typeof judgeSilence>[0]>) {
+  const { findings, unknown } = judgeSilence({
+    stores: [{ store_id: 's1', trading_since: 0 }],
     gateways: [gateway()],
     sensors: [],
     traffic: [],
-    open: [],
     now,
     watching_since: 0,
     heartbeat_grace_s: 180,
     ...seen,
   });
-  return { raise: raise.map(({ dedup_key }) => dedup_key), resolve };
+  return {
+    holding: findings.filter(({ late }) => late !== true).map(dedupKey),
+    late: findings.filter(({ late }) => late === true).map(dedupKey),
+    unknown: [...unknown],
+  };
 }
 
-describe('alert rules', () => {
-  it('say nothing while everything speaks', () => {
-    expect(decide({ sensors: [sensor()] })).toEqual({ raise: [], resolve: [] });
+describe('silence', () => {
+  it('is nothing while everything speaks', () => {
+    expect(judge({ sensors: [sensor()] })).toEqual({ holding: [], late: [], unknown: [] });
   });
 
-  it('raise gateway_offline after the grace, not at it', () => {
-    const at = (age_s: number) =>
-      decide({ gateways: [gateway({ heartbeat_at: now - age_s * s })] });
-    expect(at(180).raise).toEqual([]);
-    expect(at(181).raise).toEqual(['gateway_offline:g1']);
+  it('of a gateway begins after the grace, not at it', () => {
+    const at = (age_s: number) => judge({ gateways: [gateway({ heartbeat_at: now - age_s * s })] });
+    expect(at(180).holding).toEqual([]);
+    expect(at(181).holding).toEqual(['gateway_offline:g1']);
   });
 
-  it('watch a gateway that enrolled and never spoke', () => {
-    const silent = { heartbeat_at: null, delivered_at: null };
-    expect(decide({ gateways: [gateway(silent)] }).raise).toEqual(['gateway_offline:g1']);
+  it('is also that of a gateway that enrolled and never spoke', () => {
+    const silent = { heartbeat_at: null, sent_at: null, delivered_at: null };
+    expect(judge({ gateways: [gateway(silent)] }).holding).toEqual(['gateway_offline:g1']);
     const fresh = gateway({ ...silent, enrolled_at: now - 60 * s });
-    expect(decide({ gateways: [fresh] }).raise).toEqual([]);
+    expect(judge({ gateways: [fresh] }).holding).toEqual([]);
   });
 
-  it('do not raise again what is open, and resolve it when the heartbeat is back', () => {
-    const open = ['gateway_offline:g1'];
+  it('is blamed on no gateway while HQ itself was down', () => {
     const away = gateway({ heartbeat_at: now - 3600 * s });
-    expect(decide({ gateways: [away], open })).toEqual({ raise: [], resolve: [] });
-    expect(decide({ open })).toEqual({ raise: [], resolve: open });
-  });
-
-  it('blame no gateway for the time in which HQ itself was down', () => {
-    const away = gateway({ heartbeat_at: now - 3600 * s });
-    const open = ['gateway_offline:g1', 'sensor_silent:m1'];
     const just_started = { gateways: [away], sensors: [sensor()], watching_since: now - 10 * s };
-    expect(decide(just_started)).toEqual({ raise: [], resolve: [] });
-    expect(decide({ ...just_started, open })).toEqual({ raise: [], resolve: [] });
-    expect(decide({ ...just_started, watching_since: now - 181 * s }).raise).toEqual([
+    expect(judge(just_started)).toEqual({
+      holding: [],
+      late: [],
+      unknown: ['gateway_offline:g1', 'sensor_silent:m1', 'sensor_blind:m1'],
+    });
+    expect(judge({ ...just_started, watching_since: now - 181 * s }).holding).toEqual([
       'gateway_offline:g1',
     ]);
   });
 
-  it('judge a sensor up to what its gateway delivered', () => {
+  it('of a sensor is judged up to what its gateway delivered', () => {
     const quiet = sensor({ last_seen_at: now - 700 * s });
-    expect(decide({ sensors: [quiet] }).raise).toEqual(['sensor_silent:m1']);
+    expect(judge({ sensors: [quiet] }).holding).toEqual(['sensor_silent:m1']);
     const behind = gateway({ delivered_at: now - 650 * s });
-    expect(decide({ gateways: [behind], sensors: [quiet] }).raise).toEqual([]);
+    expect(judge({ gateways: [behind], sensors: [quiet] }).holding).toEqual([]);
   });
 
-  it('hold the alerts of sensors whose gateway is offline', () => {
+  it('of a sensor is history where its gateway delivers what is over a quarter hour old', () => {
+    const quiet = sensor({ last_seen_at: now - 7200 * s });
+    const catching_up = gateway({ delivered_at: now - 1800 * s });
+    expect(judge({ gateways: [catching_up], sensors: [quiet] })).toEqual({
+      holding: [],
+      late: ['sensor_silent:m1'],
+      unknown: ['sensor_blind:m1'],
+    });
+  });
+
+  it('of a sensor is unknown while its gateway is offline', () => {
     const away = gateway({ heartbeat_at: now - 3600 * s });
     const quiet = sensor({ last_seen_at: now - 7200 * s });
-    expect(decide({ gateways: [away], sensors: [quiet] }).raise).toEqual(['gateway_offline:g1']);
-    const open = ['gateway_offline:g1', 'sensor_silent:m1'];
-    expect(decide({ gateways: [away], sensors: [sensor()], open }).resolve).toEqual([]);
+    const judged = judge({ gateways: [away], sensors: [quiet] });
+    expect(judged.holding).toEqual(['gateway_offline:g1']);
+    expect(judged.unknown).toEqual(['sensor_silent:m1', 'sensor_blind:m1']);
   });
 
-  it('count the silence of a sensor that never spoke from when HQ heard of it', () => {
+  it('of a sensor that never spoke counts from when HQ heard of it', () => {
     const fresh = sensor({ last_seen_at: null, known_since: now - 60 * s });
-    expect(decide({ sensors: [fresh] }).raise).toEqual([]);
+    expect(judge({ sensors: [fresh] }).holding).toEqual([]);
     const old = sensor({ last_seen_at: null });
-    expect(decide({ sensors: [old] }).raise).toEqual(['sensor_silent:m1']);
+    expect(judge({ sensors: [old] }).holding).toEqual(['sensor_silent:m1']);
   });
 
-  it('resolve what nobody watches any more', () => {
-    const open = ['gateway_offline:g9', 'sensor_silent:m9'];
-    expect(decide({ open }).resolve).toEqual(open);
+  describe('of a store that is closed or worked on', () => {
+    const away = gateway({ heartbeat_at: now - 3600 * s });
+    const quiet = sensor({ last_seen_at: now - 7200 * s });
+    const stores = (trading_since: number | null) => [{ store_id: 's1', trading_since }];
+
+    it('is nobody’s fault, and ends no alert', () => {
+      const judged = judge({ gateways: [away], sensors: [quiet], stores: stores(null) });
+      expect(judged.holding).toEqual([]);
+      expect(judged.unknown).toEqual(['gateway_offline:g1', 'sensor_silent:m1', 'sensor_blind:m1']);
+      expect(judge({ sensors: [quiet], stores: stores(null) }).holding).toEqual([]);
+    });
+
+    it('counts from when it opens', () => {
+      const opened = (age_s: number) => ({
+        gateways: [away],
+        sensors: [quiet],
+        stores: stores(now - age_s * s),
+      });
+      expect(judge(opened(180)).holding).toEqual([]);
+      expect(judge(opened(181)).holding).toEqual(['gateway_offline:g1']);
+      const on = { gateways: [gateway({ delivered_at: now })], sensors: [quiet] };
+      expect(judge({ ...on, stores: stores(now - 600 * s) })).toMatchObject({
+        holding: [],
+        unknown: ['sensor_silent:m1'],
+      });
+      expect(judge({ ...on, stores: stores(now - 601 * s) }).holding).toEqual(['sensor_silent:m1']);
+    });
   });
 
-  describe('about a sensor that counts nobody', () => {
+  describe('of people, at a sensor that speaks', () => {
     const usual = [{ start: now - 3600 * s, end: now, people: 30 }];
     const nobody_since = (minutes: number) => ({
       sensors: [sensor()],
@@ -117,19 +151,22 @@ describe('alert rules', () => {
     });
     const blind = ['sensor_blind:m1'];
 
-    it('wait until twenty people are missing, however long that takes', () => {
-      expect(decide(nobody_since(39)).raise).toEqual([]);
-      expect(decide(nobody_since(40)).raise).toEqual(blind);
+    it('is a fault once twenty are missing, however long that takes', () => {
+      expect(judge(nobody_since(39)).holding).toEqual([]);
+      expect(judge(nobody_since(40)).holding).toEqual(blind);
     });
-    it('say nothing more of one that is silent', () => {
+    it('is not asked about where the sensor is silent', () => {
       const sensors = [sensor({ last_seen_at: now - 3600 * s })];
-      expect(decide({ ...nobody_since(60), sensors }).raise).toEqual(['sensor_silent:m1']);
+      expect(judge({ ...nobody_since(60), sensors })).toMatchObject({
+        holding: ['sensor_silent:m1'],
+        unknown: blind,
+      });
     });
-    it('leave it as it was behind a gateway that is away, and when nobody looked', () => {
+    it('is unknown behind a gateway that is away, and when nobody looked', () => {
       const gateways = [gateway({ heartbeat_at: now - 3600 * s })];
-      expect(decide({ ...nobody_since(0), gateways, open: blind }).resolve).toEqual([]);
-      expect(decide({ ...nobody_since(0), traffic: null, open: blind }).resolve).toEqual([]);
-      expect(decide({ ...nobody_since(0), open: blind }).resolve).toEqual(blind);
+      expect(judge({ ...nobody_since(60), gateways }).unknown).toContain('sensor_blind:m1');
+      expect(judge({ ...nobody_since(60), traffic: null }).unknown).toEqual(blind);
+      expect(judge(nobody_since(0)).unknown).toEqual([]);
     });
   });
 });
