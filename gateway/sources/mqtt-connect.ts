@@ -12,7 +12,7 @@ import { backoff_ms, type Clock } from '../../shared/runtime/clock.ts';
 import { errorText } from '../../shared/runtime/errors.ts';
 import type { Log } from '../../shared/runtime/log.ts';
 import { boundedFrame } from './bounded-frame.ts';
-import { OrderedAcks, pubacks } from './ordered-acks.ts';
+import { ackPackets, OrderedAcks, puback } from './ordered-acks.ts';
 import type { Accept, Source, SourceStatus } from './source.ts';
 import { SourceOutlet } from './source-outlet.ts';
 import type { ConnectTls } from './tls.ts';
@@ -117,7 +117,7 @@ export class MqttConnectSource implements Source {
     client.on('connect', () => void this.#subscribe(client));
     client.on('error', (error) => this.#failed(error));
     client.on('close', () => this.#lost());
-    this.#acks = new OrderedAcks((message_ids) => this.#acknowledge(client, message_ids));
+    this.#acks = new OrderedAcks((due) => this.#acknowledge(client, due));
     client.connect();
   }
 
@@ -143,7 +143,8 @@ export class MqttConnectSource implements Source {
     const isOwn = packet.topic === this.#options.status_topic;
     const durable = isOwn ? onDisk : this.#outlet.hand(frame);
     const acks = this.#acks;
-    if (packet.messageId !== undefined && packet.qos > 0) acks.expect(packet.messageId, durable);
+    if (packet.messageId !== undefined && packet.qos > 0)
+      acks.expect(puback(packet.messageId), durable);
     const goOn = () => done(packet.qos === 0 ? undefined : acknowledgeLater);
     if (acks.waiting < unacknowledged_max) goOn();
     else this.#goOn = goOn;
@@ -156,9 +157,9 @@ export class MqttConnectSource implements Source {
   }
 
   /** Due to a queue of an older connection: it only forgets; see ordered-acks.ts. */
-  #acknowledge(client: MqttClient, message_ids: readonly number[]): void {
+  #acknowledge(client: MqttClient, due: readonly number[]): void {
     if (client !== this.#client) return;
-    if (client.connected) client.stream.write(pubacks(message_ids));
+    if (client.connected) client.stream.write(ackPackets(due));
     if (this.#acks.waiting < unacknowledged_max / 2) this.#release();
   }
 

@@ -8,29 +8,29 @@
 /** Neighbours that wait for the same commit. */
 interface Run {
   readonly durable: Promise<void>;
-  readonly message_ids: number[];
+  readonly acks: number[];
   isDurable: boolean;
 }
 
 export class OrderedAcks {
   readonly #runs: Run[] = [];
-  readonly #send: (message_ids: readonly number[]) => void;
+  readonly #send: (acks: readonly number[]) => void;
   #waiting = 0;
 
-  /** @param send sends acknowledgements; called with at least one. */
-  constructor(send: (message_ids: readonly number[]) => void) {
+  /** @param send sends acknowledgements, in the bytes that {@link puback} made; at least one. */
+  constructor(send: (acks: readonly number[]) => void) {
     this.#send = send;
   }
 
   /** @param durable resolves when the message is on disk; neighbours may share it. */
-  expect(message_id: number, durable: Promise<void>): void {
+  expect(ack: number, durable: Promise<void>): void {
     this.#waiting += 1;
     const last = this.#runs.at(-1);
     if (last?.durable === durable) {
-      last.message_ids.push(message_id);
+      last.acks.push(ack);
       return;
     }
-    const run: Run = { durable, message_ids: [message_id], isDurable: false };
+    const run: Run = { durable, acks: [ack], isDurable: false };
     this.#runs.push(run);
     void durable.then(() => {
       run.isDurable = true;
@@ -46,18 +46,24 @@ export class OrderedAcks {
   #release(): void {
     for (let run = this.#runs[0]; run?.isDurable === true; run = this.#runs[0]) {
       this.#runs.shift();
-      this.#waiting -= run.message_ids.length;
-      this.#send(run.message_ids);
+      this.#waiting -= run.acks.length;
+      this.#send(run.acks);
     }
   }
 }
 
-/** The packets that acknowledge messages (MQTT 3.1.1 and 5, 3.4; in 5 without a reason: success). */
-export function pubacks(message_ids: readonly number[]): Buffer {
-  const packets = Buffer.allocUnsafe(4 * message_ids.length);
-  for (const [i, message_id] of message_ids.entries()) {
-    packets.writeUInt16BE(0x4002, 4 * i);
-    packets.writeUInt16BE(message_id, 4 * i + 2);
-  }
+/** The four bytes of a PUBACK (MQTT 3.1.1 and 5, 3.4; in 5 without a reason it means success). */
+export function puback(message_id: number): number {
+  return 0x4002_0000 | message_id;
+}
+
+/** The four bytes of a PUBREC, which acknowledges a message at QoS 2 (3.5). */
+export function pubrec(message_id: number): number {
+  return 0x5002_0000 | message_id;
+}
+
+export function ackPackets(acks: readonly number[]): Buffer {
+  const packets = Buffer.allocUnsafe(4 * acks.length);
+  for (const [i, ack] of acks.entries()) packets.writeUInt32BE(ack, 4 * i);
   return packets;
 }

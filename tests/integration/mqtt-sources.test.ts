@@ -5,7 +5,9 @@ import { connect, createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { Aedes } from 'aedes';
 import mqtt, { type MqttClient } from 'mqtt';
+import { generate, type Packet, parser } from 'mqtt-packet';
 import { describe, expect, test } from 'vitest';
+import { secretHash } from '../../gateway/sources/access.ts';
 import { MqttConnectSource } from '../../gateway/sources/mqtt-connect.ts';
 import { MqttListenSource } from '../../gateway/sources/mqtt-listen.ts';
 import type { Accept, Frame } from '../../gateway/sources/source.ts';
@@ -47,6 +49,24 @@ async function client(port: number, client_id: string): Promise<MqttClient> {
   });
   workspace.onEnd(() => connected.endAsync(true));
   return connected;
+}
+
+/** A device that says just what the test says. */
+function rawDevice(port: number) {
+  const socket = connect(port, '127.0.0.1');
+  workspace.onEnd(() => {
+    socket.destroy();
+  });
+  const heard: string[] = [];
+  const packets = parser();
+  packets.on('packet', ({ cmd }) => heard.push(cmd));
+  socket.on('data', (bytes) => packets.parse(bytes));
+  socket.on('error', () => {});
+  return {
+    heard,
+    send: (packet: Packet) => socket.write(generate(packet)),
+    isClosed: () => socket.closed || socket.readableEnded,
+  };
 }
 
 describe('the gateway as the broker', () => {
@@ -130,6 +150,80 @@ describe('the gateway as the broker', () => {
     await eventually('the frame arrives', () => disk.frames.length === 1);
     disk.commit();
     await published;
+  });
+
+  test.each([3, 4, 5] as const)('speaks MQTT protocol level %i', async (protocolVersion) => {
+    const disk = new HeldDisk();
+    const { port } = await listen(disk);
+    const legacy = protocolVersion === 3 ? { protocolId: 'MQIsdp' as const } : {};
+    const url = `mqtt://127.0.0.1:${port}`;
+    const sensor = await mqtt.connectAsync(url, { protocolVersion, ...legacy, clientId: 'door' });
+    workspace.onEnd(() => sensor.endAsync(true));
+    const published = sensor.publishAsync('counters/door', '1', { qos: 1 });
+    await eventually('the frame arrives', () => disk.frames.length === 1);
+    disk.commit();
+    await published;
+    // Refused, in words that the device understands, and the line stays open.
+    await expect(sensor.subscribeAsync('commands/door')).rejects.toThrow();
+    await sensor.publishAsync('counters/door', '2', { qos: 0 });
+    await eventually('the next arrives', () => disk.frames.length === 2);
+  });
+
+  test('at QoS 2 the first acknowledgement waits for the commit, and a repeat counts once', async () => {
+    const disk = new HeldDisk();
+    const { port } = await listen(disk);
+    const packets = rawDevice(port);
+    packets.send({ cmd: 'connect', protocolId: 'MQTT', protocolVersion: 4, clientId: 'door' });
+    await eventually('let in', () => packets.heard.at(-1) === 'connack');
+    const twice = { cmd: 'publish', topic: 'c', payload: '1', qos: 2, messageId: 7 } as const;
+    packets.send({ ...twice, dup: false, retain: false });
+    packets.send({ ...twice, dup: true, retain: false });
+    await eventually('the frame arrives', () => disk.frames.length === 1);
+    expect(packets.heard).toEqual(['connack']);
+    disk.commit();
+    await eventually('both are acknowledged', () => packets.heard.length === 3);
+    packets.send({ cmd: 'pubrel', messageId: 7 });
+    await eventually('released', () => packets.heard.at(-1) === 'pubcomp');
+    expect(packets.heard).toEqual(['connack', 'pubrec', 'pubrec', 'pubcomp']);
+    expect(disk.frames).toHaveLength(1);
+  });
+
+  test('a device that says nothing for one and a half keep-alives is let go', async () => {
+    const { port } = await listen(new HeldDisk());
+    const packets = rawDevice(port);
+    packets.send({ cmd: 'connect', protocolId: 'MQTT', clientId: 'door', keepalive: 1 });
+    await eventually('let in', () => packets.heard.at(-1) === 'connack');
+    await eventually('let go', () => packets.isClosed(), 10_000);
+  });
+
+  test('a device that comes back takes the place of its dead connection, a stranger does not', async () => {
+    const source = await listen(new HeldDisk());
+    source.setLogins([{ username: 'door', secret_sha256: secretHash('pw'), addresses: ['c'] }]);
+    const connection = { cmd: 'connect', protocolId: 'MQTT', clientId: 'door' } as const;
+    const login = { username: 'door', password: Buffer.from('pw') };
+    const enter = async (as: Partial<typeof login>) => {
+      const device = rawDevice(source.port);
+      device.send({ ...connection, ...as });
+      await eventually('let in', () => device.heard.at(-1) === 'connack');
+      return device;
+    };
+    const first = await enter(login);
+    const stranger = await enter({});
+    expect(first.isClosed()).toBe(false);
+    const second = await enter(login);
+    await eventually('the old one is closed', () => first.isClosed());
+    expect([stranger.isClosed(), second.isClosed()]).toEqual([false, false]);
+  });
+
+  test('a packet before CONNECT, and a second CONNECT, end the connection', async () => {
+    const { port } = await listen(new HeldDisk());
+    const early = rawDevice(port);
+    early.send({ cmd: 'publish', topic: 'c', payload: '1', qos: 0, dup: false, retain: false });
+    await eventually('closed', () => early.isClosed());
+    const again = rawDevice(port);
+    again.send({ cmd: 'connect', protocolId: 'MQTT', clientId: 'door' });
+    again.send({ cmd: 'connect', protocolId: 'MQTT', clientId: 'door' });
+    await eventually('closed', () => again.isClosed());
   });
 
   test('a taken port is a state of this source, not the end of the gateway', async () => {

@@ -10,7 +10,8 @@ type Rule = (file: SourceFile) => string[];
 /** Where each npm package lives. A second home would be a second way in. */
 const homes: Record<string, readonly string[]> = {
   '@jitl/quickjs-wasmfile-release-sync': ['gateway/profiles/script-sandbox.ts'],
-  aedes: ['gateway/sources/mqtt-listen.ts', 'demo/broker.ts'],
+  aedes: ['demo/broker.ts'],
+  'mqtt-packet': ['gateway/sources/mqtt-device.ts'],
   'better-sqlite3': ['gateway/buffer/'],
   commander: ['gateway/cli/', 'cloud-sync/cli/', 'demo/demo.ts'],
   fastify: ['gateway/local/', 'cloud-sync/http/'],
