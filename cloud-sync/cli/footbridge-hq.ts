@@ -6,8 +6,10 @@ import { Command, CommanderError } from 'commander';
 import { printError } from '../../shared/runtime/command-output.ts';
 import { exitCode } from '../../shared/runtime/errors.ts';
 import { alertCommand } from './alert-command.ts';
+import { biCommand } from './bi-command.ts';
 import { doctorCommand } from './doctor-command.ts';
 import { gatewayCommand } from './gateway-command.ts';
+import { keyCommand } from './key-command.ts';
 import { migrateCommand } from './migrate-command.ts';
 import { orgCommand } from './org-command.ts';
 import { regionCommand } from './region-command.ts';
@@ -44,6 +46,8 @@ function program(root: string): Command {
     regionCommand(root),
     gatewayCommand(root),
     userCommand(root),
+    keyCommand(root),
+    biCommand(root),
     reportCommand(root),
     alertCommand(root),
     rollupCommand(root),

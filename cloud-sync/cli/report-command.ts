@@ -1,13 +1,13 @@
 /** `footbridge-hq report hours|totals|days|alerts`. */
 import type { Command } from 'commander';
 import { printJson, printTable } from '../../shared/runtime/command-output.ts';
-import { FootbridgeError } from '../../shared/runtime/errors.ts';
 import { alertsOf } from '../reports/alerts.ts';
 import { daysOf, totalsOf } from '../reports/days.ts';
 import { hoursOf } from '../reports/hours.ts';
 import { command, group } from './command.ts';
 import type { CommonOptions } from './context.ts';
 import { createContext, withDatabase } from './context.ts';
+import { instantOption } from './instant-option.ts';
 import { personAsking } from './person-asking.ts';
 import { day_columns, dayRow, total_columns, totalRow } from './report-tables.ts';
 
@@ -36,7 +36,10 @@ export function reportCommand(package_root: string): Command {
     .option('--from <time>', 'hours that start at or after, ISO 8601 with offset')
     .option('--to <time>', 'hours that start before, ISO 8601 with offset')
     .action(async (options: HoursOptions) => {
-      const window = { from: instant('--from', options.from), to: instant('--to', options.to) };
+      const window = {
+        from: instantOption('--from', options.from),
+        to: instantOption('--to', options.to),
+      };
       const context = createContext(package_root, options);
       const report = await withDatabase(context, async (db) => {
         return hoursOf(db, await personAsking(db, options), options.store, window);
@@ -67,7 +70,10 @@ export function reportCommand(package_root: string): Command {
     .option('--from <time>', 'hours that start at or after, ISO 8601 with offset')
     .option('--to <time>', 'hours that start before, ISO 8601 with offset')
     .action(async (options: HoursOptions) => {
-      const window = { from: instant('--from', options.from), to: instant('--to', options.to) };
+      const window = {
+        from: instantOption('--from', options.from),
+        to: instantOption('--to', options.to),
+      };
       const report = await withDatabase(createContext(package_root, options), async (db) =>
         totalsOf(db, await personAsking(db, options), options.store, window),
       );
@@ -110,14 +116,4 @@ export function reportCommand(package_root: string): Command {
       }
     });
   return group('report', 'What HQ knows, under row security.', [hours, totals, days, alerts]);
-}
-
-function instant(option: string, text: string | undefined): Date | undefined {
-  if (text === undefined) return undefined;
-  // Without an offset the machine's own zone would decide, and HQ's is nobody's store.
-  if (!/T.*(Z|[+-]\d\d:?\d\d)$/.test(text) || Number.isNaN(Date.parse(text))) {
-    const detail = `${option} "${text}": use a time with its offset, such as 2026-11-21T09:00:00+01:00`;
-    throw new FootbridgeError('usage', detail);
-  }
-  return new Date(text);
 }

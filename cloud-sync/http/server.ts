@@ -1,4 +1,4 @@
-/** HQ's HTTP side: enrolment, batches and heartbeats of gateways, and three probes. */
+/** HQ's HTTP side: enrolment, batches and heartbeats of gateways, reports, and three probes. */
 import type { IncomingMessage } from 'node:http';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { fastify } from 'fastify';
@@ -23,6 +23,7 @@ import type { BodyLimits } from './body.ts';
 import { readBody } from './body.ts';
 import { errorAnswer } from './error-answer.ts';
 import { parseJson, validate } from './json.ts';
+import { reportRoutes } from './report-routes.ts';
 
 export interface HttpOptions {
   readonly db: Database;
@@ -82,6 +83,7 @@ export function httpServer(options: HttpOptions): FastifyInstance {
   });
 
   gatewayRoutes(app, options);
+  reportRoutes(app, options.db);
   probeRoutes(app, options);
   return app;
 }

@@ -5,6 +5,7 @@
  * An error has a code to count it by, a message (what is wrong), a detail (the value seen) and a
  * hint (what to do next). Programming mistakes are not in here: they stay plain `Error`s.
  */
+import { readerErrors } from './reader-errors.ts';
 
 interface CatalogueEntry {
   readonly message: string;
@@ -107,6 +108,8 @@ export const errorCatalogue = {
     hint: 'See `footbridge sensor list`.',
   },
 
+  ...readerErrors,
+
   // HQ, answered to gateways
   credential_missing: {
     message: 'The request carries no gateway credential.',
@@ -197,6 +200,7 @@ export const errorCatalogue = {
   store_unknown: {
     message: 'There is no store with this code in the organization.',
     hint: 'See `footbridge-hq store list`.',
+    status: 404,
   },
   archive_damaged: {
     message: 'A file of the archive is not as it was written.',

@@ -65,6 +65,21 @@ describe('footbridge-hq', () => {
       timezone: 'Asia/Kolkata',
       hours: [],
     });
+    const reader = ['--org', 'acme', '--as', 'm@acme.example', '--name', 'Metabase'];
+    const key = await json('key', 'create', ...reader);
+    expect(key).toMatchObject({ key: expect.stringMatching(/^fbk_[0-9a-f]{8}_[\w-]{43}$/) });
+    await json('key', 'revoke', '--org', 'acme', '--key', key.key_id);
+    expect(await json('key', 'list', '--org', 'acme')).toMatchObject({
+      keys: [{ name: 'Metabase', as: 'm@acme.example', revoked_at: expect.any(String) }],
+    });
+    const login = await json('bi', 'add', ...reader);
+    expect(login.url).toMatch(
+      /^postgres:\/\/bi_[0-9a-f]{12}:[\w-]{32}@127\.0\.0\.1:\d+\/footbridge$/,
+    );
+    await json('bi', 'revoke', '--org', 'acme', '--login', login.login);
+    expect(await json('bi', 'list', '--org', 'acme')).toMatchObject({
+      logins: [{ login: login.login, revoked_at: expect.any(String) }],
+    });
     expect(await json('migrate', 'status')).toMatchObject({ pending: [], unknown: [] });
   }, 30_000);
 

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { createApiKey } from '../../cloud-sync/tenants/api-keys.ts';
 import { addRegion } from '../../cloud-sync/tenants/regions.ts';
 import { addUser } from '../../cloud-sync/tenants/users.ts';
 import type { TestStore } from '../support/hq.ts';
@@ -75,11 +76,10 @@ describeOnEngines('the configuration of an organization', (engine) => {
   });
 
   it('keeps secrets out of the trail', async () => {
-    await asOperator(
-      `insert into app.api_keys (organization_id, name, prefix, key_hash, scopes)
-       values ($1, 'bi', 'abcdefgh', sha256('x'), array['report:read'])`,
-      [north.organization.id],
-    );
+    const as = `${randomUUID()}@example.org`;
+    await addUser(hq.db, north.organization, { email: as, role: 'analyst', stores: [] });
+    const now = new Date();
+    await createApiKey(hq.db, north.organization, { name: 'bi', as, expires_at: undefined, now });
     const [made] = await trail('app.api_keys');
     expect(Object.keys(made?.after ?? {})).toContain('prefix');
     expect(Object.keys(made?.after ?? {})).not.toContain('key_hash');

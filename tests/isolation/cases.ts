@@ -230,7 +230,7 @@ function putAway(scene: Scene): Case[] {
     witness: undefined,
   });
   const gone = `select 1 from ${relation.name} where deleted_at is not null`;
-  const read = identity.role === 'authenticated' && column === 'deleted_at';
+  const read = ['authenticated', 'app_bi'].includes(identity.role) && column === 'deleted_at';
   const added = relation.kind === 'table' && identity.role === 'app_operator';
   return [
     ...(read ? [make('select', gone)] : []),

@@ -1,7 +1,7 @@
 /** COPY speaks a protocol of its own, so these attempts go over the wire one by one. */
 import { sqlState } from '../../cloud-sync/db/pool.ts';
 import type { Identity } from './identities.ts';
-import { limitsOf } from './identities.ts';
+import { become, limitsOf } from './identities.ts';
 import type { Failure } from './probe.ts';
 import type { Stage } from './suite.ts';
 
@@ -41,10 +41,7 @@ async function reached(
   identity: Identity,
   attempt: string,
 ): Promise<string | undefined> {
-  const settings = Object.entries(identity.settings).map(
-    ([name, value]) => `set_config('${name}', '${value}', true)`,
-  );
-  await stage.query(`begin; set local role ${identity.role}; select ${settings.join(', ') || 1}`);
+  await stage.query(`begin; ${become(identity)}`);
   try {
     const rows = await stage.copied(attempt);
     return rows > 0 ? `${rows} rows` : undefined;

@@ -1,6 +1,7 @@
 /** What functions give away: to each identity, about rows that are not its own. */
 import { randomUUID } from 'node:crypto';
 import type { Identity } from './identities.ts';
+import { become } from './identities.ts';
 import type { Failure } from './probe.ts';
 import type { Stage } from './suite.ts';
 
@@ -74,10 +75,7 @@ function calls(stage: Stage, { name, arguments: types }: Routine): string[] {
 /** What the identity is told, and what the same role is told that has no identity at all. */
 async function answers(stage: Stage, identity: Identity, call: string): Promise<[string, string]> {
   const ask = async (settings: Readonly<Record<string, string>>) => {
-    const calls = Object.entries(settings).map(
-      ([name, value]) => `set_config('${name}', '${value}', true)`,
-    );
-    await stage.query(`begin; set local role ${identity.role}; select ${calls.join(', ') || 1}`);
+    await stage.query(`begin; ${become({ ...identity, settings })}`);
     try {
       return JSON.stringify(await stage.query(call));
     } catch {

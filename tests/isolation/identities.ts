@@ -6,6 +6,8 @@ export type Command = 'select' | 'insert' | 'update' | 'delete';
 export interface Identity {
   readonly name: string;
   readonly role: string;
+  /** The login of the connection, where it says who asks; else the superuser's. */
+  readonly login?: string;
   /** Configuration of the transaction, as cloud-sync/db/pool.ts sets it. */
   readonly settings: Readonly<Record<string, string>>;
   readonly user: string | undefined;
@@ -85,9 +87,27 @@ export function identities(world: World): Identity[] {
     ),
     person('put away', world.inactive, { sub: world.inactive }, ['organization', 'user']),
     person('undecided', manager, { sub: manager }, ['organization', 'user']),
+    // What the login stands for decides, and nothing that it says about itself.
+    {
+      ...service('app_bi', { ...tenant, ...found(store_manager, [world.other.store]) }, [
+        'organization',
+        'store',
+      ]),
+      login: world.bi_login,
+    },
+    { ...service('app_bi', tenant, 'never'), name: 'a BI tool without a login' },
     service('app_owner', tenant, 'never'),
     { ...service('cloud_sync', tenant, 'never'), name: 'the login alone' },
   ];
+}
+
+/** Statements that make a transaction this identity's. */
+export function become({ role, login, settings }: Identity): string {
+  const calls = Object.entries(settings).map(
+    ([name, value]) => `set_config('${name}', '${value}', true)`,
+  );
+  const as = login === undefined ? '' : `set local session authorization ${login};`;
+  return `${as} set local role ${role}; select ${calls.join(', ') || 1}`;
 }
 
 /** Members of nothing just now: they reach what names no organization, their own user, at most. */

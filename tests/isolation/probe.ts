@@ -39,9 +39,13 @@ export async function installProbe(query: Query): Promise<void> {
           for setting in select * from jsonb_each_text(attempt -> 'settings') loop
             perform set_config(setting.key, setting.value, true);
           end loop;
+          if attempt ->> 'login' is not null then
+            execute format('set local session authorization %I', attempt ->> 'login');
+          end if;
           execute format('set local role %I', attempt ->> 'role');
           execute attempt ->> 'statement';
           get diagnostics n = row_count;
+          reset session authorization;
           reset role;
           perform set_config('row_security', 'on', true);
           after := before;
@@ -74,6 +78,7 @@ export async function judgeAll(
     const some = cases.slice(at, at + batch_size);
     const attempts = some.map(({ identity, settings, statement, witness }) => ({
       role: identity.role,
+      login: identity.login,
       settings: { ...identity.settings, ...settings },
       statement,
       witness,

@@ -55,11 +55,13 @@ export async function onStage<T>(
     await populate(query, relations, world);
     await query("set session_replication_role = 'origin'");
     const everybody = identities(world);
+    // Roles belong to the server, not to this database: it goes again, whatever happens.
+    await query(`create role ${world.bi_login} in role app_bi`);
     const make = async (wide: boolean) =>
       (await allCases(query, relations, everybody, world, wide)).filter(
         options.pick ?? (() => true),
       );
-    return work({
+    const stage = async (): Promise<Stage> => ({
       query,
       copied: async (statement) => (await client.query(statement)).rowCount ?? 0,
       world,
@@ -68,6 +70,11 @@ export async function onStage<T>(
       asGranted: await make(false),
       wide: await make(true),
     });
+    try {
+      return await work(await stage());
+    } finally {
+      await query(`drop role ${world.bi_login}`);
+    }
   });
 }
 

@@ -4,7 +4,7 @@
  * Keys start with the organization, so two tenants may hold the same store, gateway and user ids.
  * Here they do: whoever forgets to compare the organization finds the twin.
  */
-import { randomUUID } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import type { Query } from '../../cloud-sync/db/pool.ts';
 import { roles } from '../../cloud-sync/tenants/users.ts';
 
@@ -23,6 +23,8 @@ export interface World {
   /** Nobody's member; member, but put away. */
   readonly stranger: string;
   readonly inactive: string;
+  /** Login of a BI tool that stands for the store manager. */
+  readonly bi_login: string;
 }
 
 export function inventWorld(): World {
@@ -39,6 +41,7 @@ export function inventWorld(): World {
     users: Object.fromEntries(roles.map((role) => [role, randomUUID()])),
     stranger: randomUUID(),
     inactive: randomUUID(),
+    bi_login: `bi_${randomBytes(6).toString('hex')}`,
   };
 }
 
@@ -109,4 +112,8 @@ export async function settle(query: Query, world: World): Promise<void> {
   await join(own.organization, other.user, 'store_manager', other.store);
   await assign(own.organization, other.user, world.regions[0]);
   await join(own.organization, world.inactive, 'tenant_admin', own.store);
+  await query(
+    `insert into app.bi_logins (organization_id, login, user_id, name) values ($1, $2, $3, 'BI')`,
+    [own.organization, world.bi_login, users['store_manager']],
+  );
 }
