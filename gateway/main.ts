@@ -16,6 +16,7 @@ import { SensorRegistry } from './pairing/sensor-registry.ts';
 import { Pipeline } from './pipeline.ts';
 import type { Catalogue } from './profiles/catalogue.ts';
 import { openSandbox } from './profiles/script-sandbox.ts';
+import { certificatesOf } from './sources/certificates.ts';
 import { openSource } from './sources/open-source.ts';
 import { gatewayStatus, heartbeatOf, type StatusParts, sensorStatus } from './status.ts';
 import { Uplink } from './sync/uplink.ts';
@@ -55,7 +56,17 @@ export async function startGateway(options: GatewayOptions): Promise<{ stop(): P
   const pairing = new Pairing(config.sources, registry, sources);
 
   const started_at = clock.now();
-  const parts: StatusParts = { version, started_at, buffer, sources, registry, pipeline, clock };
+  const parts: StatusParts = {
+    version,
+    started_at,
+    buffer,
+    sources,
+    registry,
+    pipeline,
+    clock,
+    data_dir: config.data_dir,
+    certificates: certificatesOf(config.sources),
+  };
   const uplink = new Uplink({
     credential_path: files.credential,
     hq: config.hq,

@@ -1,4 +1,5 @@
 /** What the gateway says about itself: to the CLI in full, to HQ as the heartbeat. */
+import { statfsSync } from 'node:fs';
 import type { Clock } from '../shared/runtime/clock.ts';
 import type { Heartbeat } from '../shared/wire/heartbeat.ts';
 import type { BufferStats } from './buffer/entry.ts';
@@ -6,6 +7,7 @@ import type { ReadingBuffer } from './buffer/reading-buffer.ts';
 import { kindOf } from './pairing/sensor.ts';
 import type { PairedSensor, SensorRegistry } from './pairing/sensor-registry.ts';
 import type { Pipeline } from './pipeline.ts';
+import type { EndingCertificate } from './sources/certificates.ts';
 import type { Source, SourceStatus } from './sources/source.ts';
 import type { UplinkStatus } from './sync/uplink.ts';
 
@@ -45,6 +47,9 @@ export interface StatusParts {
   readonly registry: SensorRegistry;
   readonly pipeline: Pipeline;
   readonly clock: Clock;
+  /** Whose disk holds the buffer. */
+  readonly data_dir: string;
+  readonly certificates: readonly EndingCertificate[];
 }
 
 export async function gatewayStatus(
@@ -88,7 +93,15 @@ export async function heartbeatOf(parts: StatusParts): Promise<Heartbeat> {
       return { source: name, state, error: error?.slice(0, 100) ?? null };
     }),
     quarantined: stats.quarantined.map(({ source, reason, count }) => ({ source, reason, count })),
+    disk: diskSpace(parts.data_dir),
+    certificates: [...parts.certificates],
   };
+}
+
+/** What an account that is not root may still fill. */
+function diskSpace(data_dir: string): { free_bytes: number; total_bytes: number } {
+  const { bavail, blocks, bsize } = statfsSync(data_dir);
+  return { free_bytes: bavail * bsize, total_bytes: blocks * bsize };
 }
 
 function sensorStatuses({ registry, pipeline }: StatusParts): SensorStatus[] {

@@ -11,6 +11,7 @@ import type { Finding } from './alert-types.ts';
 import { dedupKey } from './alert-types.ts';
 import type { UsualHour } from './expected-traffic.ts';
 import { blind_after_people, expectedPeople } from './expected-traffic.ts';
+import type { Judgement, Line } from './verdicts.ts';
 
 /** Three heartbeats missed. */
 export const heartbeat_grace_default_s = 3 * heartbeat_interval_s;
@@ -24,6 +25,8 @@ export interface WatchedStore {
    * is closed or under maintenance now.
    */
   readonly trading_since: number | null;
+  /** Whether it is under maintenance now. */
+  readonly worked_on: boolean;
 }
 
 export interface WatchedGateway {
@@ -60,19 +63,12 @@ export interface WatchedTraffic {
   readonly usual: readonly UsualHour[];
 }
 
-/** What the rules can say: what holds, and what nobody can know now. Everything else is well. */
-export interface Judgement {
-  readonly findings: readonly Finding[];
-  /** dedup_key */
-  readonly unknown: ReadonlySet<string>;
-}
-
 export interface Watched {
   readonly stores: readonly WatchedStore[];
   readonly gateways: readonly WatchedGateway[];
   readonly sensors: readonly WatchedSensor[];
-  /** Null: not looked at this time, so what is decided about it stays. */
-  readonly traffic: readonly WatchedTraffic[] | null;
+  /** Empty while nobody looks. */
+  readonly traffic: readonly WatchedTraffic[];
   /** ms since the epoch, HQ's clock. */
   readonly now: number;
   /** Since when HQ has been listening: before, nobody's heartbeat could arrive. */
@@ -80,13 +76,10 @@ export interface Watched {
   readonly heartbeat_grace_s: number;
 }
 
-/** How a gateway stands: what is said about its sensors and its store depends on it. */
-export type Line = 'online' | 'late' | 'unknown';
-
 export function judgeSilence(seen: Watched): Judgement & { lines: ReadonlyMap<string, Line> } {
   const trading = new Map(seen.stores.map((one) => [one.store_id, one.trading_since]));
   const gateways = new Map(seen.gateways.map((one) => [one.gateway_id, one]));
-  const traffic = new Map(seen.traffic?.map((one) => [one.id, one]));
+  const traffic = new Map(seen.traffic.map((one) => [one.id, one]));
   const lines = new Map<string, Line>();
   const findings: Finding[] = [];
   const unknown = new Set<string>();
@@ -121,8 +114,7 @@ export function judgeSilence(seen: Watched): Judgement & { lines: ReadonlyMap<st
     // Not heard since the store opened: whatever was open stays until it speaks.
     if (until - heard > sensor.silent_after_s * 1000) unknown.add(silent);
     const one = traffic.get(sensor.id);
-    if (seen.traffic === null) unknown.add(blind);
-    else if (one !== undefined) {
+    if (one !== undefined) {
       const people = expectedPeople(one.usual, one.last_counted_at, until);
       if (people >= blind_after_people)
         findings.push({ ...sensorBlind(sensor, one, people), late });

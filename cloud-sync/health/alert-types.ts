@@ -9,6 +9,8 @@ export interface AlertTiming {
 
 interface AlertKind extends AlertTiming {
   readonly severity: 'critical' | 'warning' | 'info';
+  /** Reads many rows, so it is looked at once a minute; in between its alerts stay as they are. */
+  readonly slow?: true;
 }
 
 const five_min = 300;
@@ -18,7 +20,24 @@ export const alertKinds = {
   gateway_offline: { severity: 'critical', pending_s: 0, recovering_s: five_min },
   sensor_silent: { severity: 'warning', pending_s: 0, recovering_s: five_min },
   // One person counted proves that it sees.
-  sensor_blind: { severity: 'warning', pending_s: 0, recovering_s: 0 },
+  sensor_blind: { severity: 'warning', pending_s: 0, recovering_s: 0, slow: true },
+  sensor_stuck: { severity: 'warning', pending_s: 0, recovering_s: 0, slow: true },
+  rate_impossible: { severity: 'warning', pending_s: 0, recovering_s: 0, slow: true },
+  occupancy_high: { severity: 'warning', pending_s: 60, recovering_s: five_min, slow: true },
+  occupancy_full: { severity: 'critical', pending_s: 0, recovering_s: five_min, slow: true },
+  // One heartbeat that was long on its way is no clock.
+  clock_skew: { severity: 'warning', pending_s: 150, recovering_s: five_min },
+  backlog_old: { severity: 'warning', pending_s: five_min, recovering_s: five_min },
+  storage_failing: { severity: 'critical', pending_s: 0, recovering_s: five_min },
+  disk_full: { severity: 'warning', pending_s: 0, recovering_s: five_min },
+  quarantine_growing: { severity: 'warning', pending_s: 0, recovering_s: 0, slow: true },
+  // A source tries again by itself, and most often succeeds.
+  source_failing: { severity: 'warning', pending_s: five_min, recovering_s: five_min },
+  certificate_expiring: { severity: 'warning', pending_s: 0, recovering_s: 0 },
+  key_expiring: { severity: 'warning', pending_s: 0, recovering_s: 0, slow: true },
+  in_out_imbalance: { severity: 'info', pending_s: 0, recovering_s: 0, slow: true },
+  counts_at_night: { severity: 'info', pending_s: 0, recovering_s: 0, slow: true },
+  day_incomplete: { severity: 'info', pending_s: 0, recovering_s: 0, slow: true },
 } as const satisfies Record<string, AlertKind>;
 
 export type AlertType = keyof typeof alertKinds;
@@ -41,12 +60,10 @@ export function dedupKey({ alert_type, subject }: Pick<Finding, 'alert_type' | '
   return `${alert_type}:${subject}`;
 }
 
-/** An alert of a kind that a newer or older version knows ends when its cause is not seen. */
-export function timingOf(dedup_key: string): AlertTiming {
-  const kinds: Readonly<Record<string, AlertTiming>> = alertKinds;
-  return kinds[typeOf(dedup_key)] ?? { pending_s: 0, recovering_s: 0 };
-}
+const unknown_kind: AlertKind = { severity: 'info', pending_s: 0, recovering_s: 0 };
 
-function typeOf(dedup_key: string): string {
-  return dedup_key.slice(0, dedup_key.indexOf(':'));
+/** An alert of a kind that only another version knows ends when its cause is not seen. */
+export function kindOf(dedup_key: string): AlertKind {
+  const kinds: Readonly<Record<string, AlertKind>> = alertKinds;
+  return kinds[dedup_key.slice(0, dedup_key.indexOf(':'))] ?? unknown_kind;
 }

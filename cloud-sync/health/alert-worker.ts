@@ -7,8 +7,8 @@ import { worker } from '../worker.ts';
 import { evaluateAlerts } from './evaluate-alerts.ts';
 
 const idle_ms_max = 2_000;
-/** Looking at traffic reads weeks of hours, and nothing of it is urgent within a minute. */
-const traffic_every_ms = 60_000;
+/** Counts, days and usual traffic are many rows, and nothing of it is urgent within a minute. */
+const thorough_every_ms = 60_000;
 
 export function alertWorker(options: {
   db: Database;
@@ -18,19 +18,19 @@ export function alertWorker(options: {
 }): Worker {
   const { db, clock, log, heartbeat_grace_s } = options;
   const watching_since = clock.now();
-  let traffic_at = Number.NEGATIVE_INFINITY;
+  let thorough_at = Number.NEGATIVE_INFINITY;
   return worker({
     name: 'alerts',
     idle_ms: Math.min(idle_ms_max, heartbeat_grace_s * 250),
     clock,
     log,
     async pass(signal) {
-      const traffic = clock.monotonic() - traffic_at >= traffic_every_ms;
-      if (traffic) traffic_at = clock.monotonic();
+      const thorough = clock.monotonic() - thorough_at >= thorough_every_ms;
+      if (thorough) thorough_at = clock.monotonic();
       for (const organization_id of await activeOrganizations(db)) {
         if (signal.aborted) return;
         const at = { organization_id, now: clock.now(), watching_since, heartbeat_grace_s };
-        await evaluateAlerts(db, { ...at, traffic });
+        await evaluateAlerts(db, { ...at, thorough });
       }
     },
   });

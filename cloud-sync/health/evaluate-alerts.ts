@@ -1,14 +1,21 @@
 /** One look at an organization: observe, judge, and move every episode by one step. */
 import type { Database, Transaction } from '../db/pool.ts';
-import type { Judgement } from './alert-rules.ts';
+import type { WatchedStore } from './alert-rules.ts';
 import { judgeSilence } from './alert-rules.ts';
-import type { Seen } from './alert-states.ts';
+import type { EpisodeState, Seen } from './alert-states.ts';
 import { nextState } from './alert-states.ts';
 import type { Finding } from './alert-types.ts';
-import { dedupKey, timingOf } from './alert-types.ts';
+import { dedupKey, kindOf } from './alert-types.ts';
+import { judgeCounts } from './count-rules.ts';
+import { judgeDays, judgeKeys } from './day-rules.ts';
 import { openEpisodes, storeStep } from './episodes.ts';
+import { judgeGateways } from './gateway-rules.ts';
+import { observeCounts } from './observe-counts.ts';
+import { observeDays, observeKeys } from './observe-days.ts';
 import { observeFleet } from './observe-fleet.ts';
+import { observeGateways } from './observe-gateways.ts';
 import { observeTraffic } from './observe-traffic.ts';
+import type { Judgement } from './verdicts.ts';
 
 export interface Look {
   readonly organization_id: string;
@@ -16,37 +23,72 @@ export interface Look {
   readonly now: number;
   readonly watching_since: number;
   readonly heartbeat_grace_s: number;
-  /** Whether to look at what sensors usually count. */
-  readonly traffic: boolean;
+  /** Whether to look at what reads many rows too: counts, days, what sensors usually count. */
+  readonly thorough: boolean;
 }
 
 export async function evaluateAlerts(db: Database, look: Look): Promise<void> {
-  const { organization_id, now } = look;
+  const { organization_id } = look;
   await db.inTenant({ organization_id }, 'app_health', async (tx) => {
-    const fleet = await observeFleet(tx, organization_id, now);
-    const traffic = look.traffic ? await observeTraffic(tx, organization_id) : null;
-    await moveEpisodes(tx, look, judgeSilence({ ...look, ...fleet, traffic }));
+    const fleet = await observeFleet(tx, organization_id, look.now);
+    const episodes = await openEpisodes(tx, organization_id);
+    const judgements = await judge(tx, look, fleet, episodes);
+    await moveEpisodes(tx, look, { stores: fleet.stores, episodes, judgements });
   });
+}
+
+async function judge(
+  tx: Transaction,
+  look: Look,
+  fleet: Awaited<ReturnType<typeof observeFleet>>,
+  episodes: ReadonlyMap<string, EpisodeState>,
+): Promise<Judgement[]> {
+  const { organization_id: id, now, thorough } = look;
+  const open = new Set([...episodes].filter(([, { state }]) => state !== 'pending').map(first));
+  const traffic = thorough ? await observeTraffic(tx, id) : [];
+  const silence = judgeSilence({ ...look, ...fleet, traffic });
+  const { lines } = silence;
+  const gateways = judgeGateways(await observeGateways(tx, id, { now, thorough }), lines, open);
+  if (!thorough) return [silence, gateways];
+  return [
+    silence,
+    gateways,
+    judgeCounts(await observeCounts(tx, id), lines, open),
+    judgeDays(await observeDays(tx, id), lines, open),
+    judgeKeys(await observeKeys(tx, id, now)),
+  ];
+}
+
+function first<T>([one]: readonly [T, ...unknown[]]): T {
+  return one;
 }
 
 async function moveEpisodes(
   tx: Transaction,
-  { organization_id, now }: Look,
-  { findings, unknown }: Judgement,
+  { organization_id, now, thorough }: Look,
+  seen: {
+    stores: readonly WatchedStore[];
+    episodes: ReadonlyMap<string, EpisodeState>;
+    judgements: readonly Judgement[];
+  },
 ): Promise<void> {
-  const episodes = await openEpisodes(tx, organization_id);
+  const worked_on = new Set(seen.stores.filter((one) => one.worked_on).map((one) => one.store_id));
+  const findings = seen.judgements.flatMap((one) => one.findings);
   const found = new Map<string, Finding>(findings.map((one) => [dedupKey(one), one]));
-  for (const dedup_key of new Set([...episodes.keys(), ...found.keys()])) {
+  const seenOf = (dedup_key: string): Seen => {
     const finding = found.get(dedup_key);
-    const seen = seenOf(finding, unknown.has(dedup_key));
-    const before = episodes.get(dedup_key) ?? null;
-    const after = nextState(before, seen, timingOf(dedup_key), now);
+    if (finding === undefined) {
+      const unknown = seen.judgements.some((one) => one.unknown.has(dedup_key));
+      return unknown || (kindOf(dedup_key).slow === true && !thorough) ? 'unknown' : 'gone';
+    }
+    if (finding.store_id !== null && worked_on.has(finding.store_id)) return 'unknown';
+    return finding.late === true ? 'late' : 'holds';
+  };
+  for (const dedup_key of new Set([...seen.episodes.keys(), ...found.keys()])) {
+    const before = seen.episodes.get(dedup_key) ?? null;
+    const after = nextState(before, seenOf(dedup_key), kindOf(dedup_key), now);
     if (after?.state === before?.state) continue;
-    await storeStep(tx, organization_id, dedup_key, { before, after, finding, now });
+    const step = { before, after, finding: found.get(dedup_key), now };
+    await storeStep(tx, organization_id, dedup_key, step);
   }
-}
-
-function seenOf(finding: Finding | undefined, unknown: boolean): Seen {
-  if (finding !== undefined) return finding.late === true ? 'late' : 'holds';
-  return unknown ? 'unknown' : 'gone';
 }

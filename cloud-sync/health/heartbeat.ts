@@ -32,14 +32,17 @@ async function storeState(
 ): Promise<void> {
   await query(
     `insert into app.gateway_state (organization_id, gateway_id, store_id, heartbeat_at, sent_at,
-       delivered_at, version, epoch, buffered, oldest_unsent_at, durability, sources)
+       delivered_at, version, epoch, buffered, oldest_unsent_at, durability, sources,
+       disk_free_bytes, disk_total_bytes, certificates)
      values ($1, $2, $3, to_timestamp($4::float8 / 1000), to_timestamp($5::float8 / 1000),
-       to_timestamp($6::float8 / 1000), $7, $8, $9, to_timestamp($10::float8 / 1000), $11, $12)
+       to_timestamp($6::float8 / 1000), $7, $8, $9, to_timestamp($10::float8 / 1000), $11, $12, $13, $14, $15)
      on conflict (organization_id, gateway_id) do update set
        heartbeat_at = excluded.heartbeat_at, sent_at = excluded.sent_at,
        delivered_at = excluded.delivered_at, version = excluded.version, epoch = excluded.epoch,
        buffered = excluded.buffered, oldest_unsent_at = excluded.oldest_unsent_at,
-       durability = excluded.durability, sources = excluded.sources`,
+       durability = excluded.durability, sources = excluded.sources,
+       disk_free_bytes = excluded.disk_free_bytes, disk_total_bytes = excluded.disk_total_bytes,
+       certificates = excluded.certificates`,
     [
       organization_id,
       gateway_id,
@@ -53,6 +56,9 @@ async function storeState(
       heartbeat.oldest_unsent_at,
       heartbeat.durability,
       JSON.stringify(heartbeat.sources),
+      heartbeat.disk?.free_bytes ?? null,
+      heartbeat.disk?.total_bytes ?? null,
+      JSON.stringify(heartbeat.certificates ?? []),
     ],
   );
   await query(

@@ -56,17 +56,17 @@ async function observeStores(
              and h.opens <= p.wall::time and h.closes > p.wall::time) as opened_at,
          exists (select from public.store_closures c
            where c.organization_id = $1 and c.store_id = p.id
-             and p.wall::date between c.first_date and c.last_date)
-         or exists (select from public.maintenance_windows m
+             and p.wall::date between c.first_date and c.last_date) as closed,
+         exists (select from public.maintenance_windows m
            where m.organization_id = $1 and m.store_id = p.id
              and m.starts_at <= to_timestamp($2::float8 / 1000)
-             and m.ends_at > to_timestamp($2::float8 / 1000)) as paused,
+             and m.ends_at > to_timestamp($2::float8 / 1000)) as worked_on,
          (select max(m.ends_at) from public.maintenance_windows m
            where m.organization_id = $1 and m.store_id = p.id
              and m.ends_at <= to_timestamp($2::float8 / 1000)) as worked_on_until
        from place p
      )
-     select id as store_id, case when paused or (has_hours and opened_at is null) then null
+     select id as store_id, worked_on, case when closed or worked_on or (has_hours and opened_at is null) then null
        else greatest(coalesce(${ms('opened_at')}, 0), coalesce(${ms('worked_on_until')}, 0))
        end as trading_since
      from trading`,

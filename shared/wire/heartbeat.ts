@@ -52,6 +52,15 @@ export const heartbeatSchema = z.object({
   sensors: z.array(sensorReport).max(1_000),
   sources: z.array(sourceReport).max(100),
   quarantined: z.array(lossReport).max(1_000),
+  /** Of the disk that holds the buffer; older gateways do not say. */
+  disk: z
+    .object({ free_bytes: z.number().int().min(0), total_bytes: z.number().int().min(0) })
+    .optional(),
+  /** Certificates that the gateway shows to others; `expires_at` in ms since the epoch. */
+  certificates: z
+    .array(z.object({ name: text(100), expires_at: instant }))
+    .max(100)
+    .optional(),
 });
 export type Heartbeat = z.infer<typeof heartbeatSchema>;
 

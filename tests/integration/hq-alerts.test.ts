@@ -96,7 +96,7 @@ describeOnEngines('alerts', (engine) => {
           now,
           watching_since: 0,
           heartbeat_grace_s: 180,
-          traffic: true,
+          thorough: true,
         }),
     };
   };

@@ -59,7 +59,11 @@ const decides = [
   'cloud-sync/health/alert-rules.ts',
   'cloud-sync/health/alert-states.ts',
   'cloud-sync/health/alert-types.ts',
+  'cloud-sync/health/count-rules.ts',
+  'cloud-sync/health/day-rules.ts',
   'cloud-sync/health/expected-traffic.ts',
+  'cloud-sync/health/gateway-rules.ts',
+  'cloud-sync/health/verdicts.ts',
   'demo/verdict.ts',
 ];
 

@@ -1,7 +1,10 @@
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { EpisodeState, Seen } from '../../../cloud-sync/health/alert-states.ts';
 import { nextState } from '../../../cloud-sync/health/alert-states.ts';
+import { alertKinds } from '../../../cloud-sync/health/alert-types.ts';
 
 const s = 1000;
 
@@ -112,4 +115,17 @@ describe('an alert', () => {
       }),
     );
   });
+});
+
+it('every kind of alert stands in docs/alerts.md with its severity', () => {
+  const text = readFileSync(
+    path.resolve(import.meta.dirname, '../../../../docs/alerts.md'),
+    'utf8',
+  );
+  const told = [...text.matchAll(/^\| `(\w+)` \| (\w+) \|/gm)].map(([, kind, severity]) => [
+    kind,
+    severity,
+  ]);
+  const known = Object.entries(alertKinds).map(([kind, { severity }]) => [kind, severity]);
+  expect(told.sort()).toEqual(known.sort());
 });
