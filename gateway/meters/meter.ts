@@ -8,7 +8,8 @@
 import { type Reading, readingFlags } from '../../shared/wire/reading.ts';
 import type { Measure, MeasureRecord } from '../profiles/measure.ts';
 import { believe } from './believed-time.ts';
-import { advance, type Counter, type CounterNote } from './cumulative.ts';
+import { advance, type Counter, type CounterNote, type CounterRules } from './cumulative.ts';
+import { lastDailyReset } from './daily-reset.ts';
 import { type Draft, place } from './placing.ts';
 import { noStarts, type TakenStarts } from './reading-start.ts';
 import { type Account, compare } from './second-account.ts';
@@ -24,6 +25,10 @@ export interface MeterState {
   readonly starts: TakenStarts;
   /** What the device last gave as its reset marker; missing before it did. */
   readonly reset_marker?: string;
+  /** How long the device last said it had been running; missing where it does not. */
+  readonly uptime?: number;
+  /** The totals were last dated by the device's own clock. */
+  readonly by_device_time?: boolean;
   /** The device's second account of the same people; missing where it keeps none. */
   readonly account?: Account;
 }
@@ -40,7 +45,8 @@ export type MeterNote =
   | 'accounts_differ'
   | 'clock_stepped_back'
   | 'counted_by_total'
-  | 'device_time_rejected';
+  | 'device_time_rejected'
+  | 'history_ignored';
 
 export interface MeterStep {
   readonly state: MeterState;
@@ -136,15 +142,18 @@ function totalsStep(
   const notes: MeterNote[] = believed.rejected ? ['device_time_rejected'] : [];
   const counters = { ...state.totals };
   const pending = { ...state.pending };
-  const { reset_marker, people_per_minute_max } = record;
-  const declared_reset =
-    reset_marker !== null &&
-    state.reset_marker !== undefined &&
-    reset_marker !== state.reset_marker;
+  const own = !believed.rejected && record.device.to !== null;
+  if (own && isHistory(state, totals, believed.span.to)) {
+    return { state, readings: [], notes: ['history_ignored'], changed: false };
+  }
+  const { people_per_minute_max } = record;
   for (const { target, value, modulus, resets } of totals) {
     if (target !== 'in' && target !== 'out') continue;
-    const rules = { modulus, resets, people_per_minute_max, declared_reset };
-    const result = advance(counters[target], { value, at: believed.span.to }, rules);
+    const before = counters[target];
+    const sample = { value, at: believed.span.to };
+    const reset = resetSince(state, record, before, sample.at);
+    const rules = { modulus, resets, people_per_minute_max, reset };
+    const result = advance(before, sample, rules);
     counters[target] = result.counter;
     pending[target] += result.people;
     if (result.note !== null) {
@@ -154,13 +163,16 @@ function totalsStep(
   }
   if (believed.rejected) pending.flags |= readingFlags.device_time_rejected;
   const counted = pending.in !== state.pending.in || pending.out !== state.pending.out;
+  const { reset_marker, uptime } = record;
   const marked = reset_marker !== null && reset_marker !== state.reset_marker;
   const next: MeterState = {
     ...state,
     totals: counters,
     pending,
     since: state.since ?? at,
+    ...(own === (state.by_device_time ?? false) ? {} : { by_device_time: own }),
     ...(marked ? { reset_marker } : {}),
+    ...(uptime === undefined ? {} : { uptime }),
   };
   const reported = report(next, sensor_id, at, times);
   notes.push(...reported.notes);
@@ -170,6 +182,34 @@ function totalsStep(
     notes,
     changed: counted || marked || notes.length > 0 || reported.readings.length > 0,
   };
+}
+
+/** By the device's own clock the total is an older one: a later one has all its people. */
+function isHistory(
+  { by_device_time, totals }: MeterState,
+  measures: readonly Measure[],
+  at: number,
+): boolean {
+  if (by_device_time !== true) return false;
+  return measures.some(({ target }) => {
+    const before = target === 'in' || target === 'out' ? totals[target] : null;
+    return before !== null && at < before.at;
+  });
+}
+
+/** What is known of a reset between the last believed total and this one. */
+function resetSince(
+  state: MeterState,
+  { reset_marker, uptime, resets_daily }: MeasureRecord,
+  before: Counter | null,
+  at: number,
+): CounterRules['reset'] {
+  if (reset_marker !== null && state.reset_marker !== undefined) {
+    if (reset_marker !== state.reset_marker) return 'declared';
+  }
+  if (uptime !== undefined && state.uptime !== undefined && uptime < state.uptime) return 'likely';
+  if (resets_daily === undefined || before === null) return null;
+  return lastDailyReset(resets_daily, at) > before.at ? 'likely' : null;
 }
 
 /** The reading of the interval that has just closed, if one has. */

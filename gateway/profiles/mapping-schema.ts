@@ -1,5 +1,6 @@
 /** How a profile describes what the values of a decoded message mean. */
 import { z } from 'zod';
+import { isZone } from './zone-offset.ts';
 
 /** See path.ts for how paths are written. */
 const path = z.string().min(1).max(200);
@@ -42,8 +43,11 @@ const measureMapping = z.strictObject({
   unit: z.enum(['count', 's', 'ms']).default('count'),
   /** Bits after which a cumulative value starts again at 0. */
   width: z.union([z.literal([8, 16, 23, 24, 32]), z.literal('unbounded')]).optional(),
-  /** Whether the device can lose its total (power, schedule, command). */
-  resets: z.boolean().default(true),
+  /**
+   * Whether the device can lose its total (power, command). `often`: it clears it as a rule, for
+   * example at each opening of a door, so that every fall is one and none waits to be confirmed.
+   */
+  resets: z.union([z.boolean(), z.literal('often')]).default(true),
 });
 
 const timeMapping = z.strictObject({
@@ -76,6 +80,15 @@ const recordMapping = z.strictObject({
   dedupe: z.array(path).optional(),
   /** Changes exactly when the device's totals were reset, for example the time of the last reset. */
   reset_marker: path.optional(),
+  /** How long the device has been running: less than before says that it was restarted. */
+  uptime: path.optional(),
+  /** When of the day the device clears its totals, on the clock of its zone. */
+  resets_daily: z
+    .strictObject({
+      at: z.string().regex(/^([01]\d|2[0-3]):[0-5]\d$/, { error: 'use HH:MM' }),
+      zone: z.string().refine(isZone, { error: 'name a zone such as Europe/Zurich' }),
+    })
+    .optional(),
 });
 
 export const mappingSchema = z.strictObject({

@@ -13,7 +13,15 @@ export interface Measure {
   readonly role: 'primary' | 'fallback' | 'check';
   /** Value at which a cumulative counter starts again at 0; null: never. */
   readonly modulus: number | null;
-  readonly resets: boolean;
+  /** Whether the device can lose its total; `often`: it clears it as a rule. */
+  readonly resets: boolean | 'often';
+}
+
+/** A time of the day on the wall of one zone. */
+export interface DailyTime {
+  readonly minute: number;
+  /** IANA name. */
+  readonly zone: string;
 }
 
 /** The measures that a device gave together, about one line or zone at one time. */
@@ -32,6 +40,10 @@ export interface MeasureRecord {
   readonly dedupe_key: string | null;
   /** Changes when the device's totals were reset; null where it does not say. */
   readonly reset_marker: string | null;
+  /** How long the device says it has been running, in any unit; less than before: it was restarted. */
+  readonly uptime?: number;
+  /** When of the day the device clears its totals. */
+  readonly resets_daily?: DailyTime;
   readonly people_per_minute_max: number;
 }
 

@@ -91,6 +91,7 @@ function recordReader(mapping: Mapping, record: RecordMapping) {
   const timesOf = timesReader(record.time ?? mapping.time);
   const keyOf = keyReader(record.dedupe ?? mapping.dedupe);
   const marker = record.reset_marker === undefined ? null : getter(record.reset_marker);
+  const evidenceOf = evidenceReader(record);
 
   const read = (scope: Scope, around: Surroundings): MeasureRecord | RefusedRecord | null => {
     if (applies !== null && applies(scope) !== null) return null;
@@ -123,9 +124,25 @@ function recordReader(mapping: Mapping, record: RecordMapping) {
       dedupe_key: key,
       reset_marker: marker === null ? null : textOf(marker(scope)),
       people_per_minute_max: mapping.people_per_minute_max,
+      ...evidenceOf?.(scope),
     };
   };
   return { items: record.each === undefined ? null : eachItem(record.each), read };
+}
+
+/** What speaks for a reset without proving it; null where the profile names nothing. */
+function evidenceReader({ uptime, resets_daily }: RecordMapping) {
+  if (uptime === undefined && resets_daily === undefined) return null;
+  const running = uptime === undefined ? null : getter(uptime);
+  const [hours = 0, minutes = 0] = (resets_daily?.at ?? '').split(':').map(Number);
+  const daily =
+    resets_daily === undefined
+      ? {}
+      : { resets_daily: { minute: hours * 60 + minutes, zone: resets_daily.zone } };
+  return (scope: Scope) => {
+    const found = Number(running?.(scope) ?? Number.NaN);
+    return Number.isFinite(found) ? { ...daily, uptime: found } : daily;
+  };
 }
 
 type MeasureReader = (scope: Scope) => Measure | RefusedRecord | null;

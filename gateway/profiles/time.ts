@@ -1,5 +1,6 @@
 /** Times as devices write them, to milliseconds since the epoch. Pure. */
 import { offset_ms, readIso, readWall, wallTime } from './iso-time.ts';
+import { offsetIn } from './zone-offset.ts';
 
 /** Local wall-clock time: `2022/12/20 18:15:52`, `2022-12-20T18:15:52` or `20221220181552`. */
 const local = /^(\d{4})[-/]?(\d\d)[-/]?(\d\d)[T ]?(\d\d):?(\d\d):?(\d\d)$/;
@@ -50,41 +51,4 @@ function localWall(text: string): number | null {
 function fixedOffset(zone: string): number | null {
   const offset = /^UTC([+-]\d{1,2}:?\d\d)/i.exec(zone)?.[1];
   return offset === undefined ? null : offset_ms(offset);
-}
-
-const zones = new Map<string, Intl.DateTimeFormat>();
-
-/** How far a zone's wall clock is ahead of UTC at an instant, ms; null for an unknown zone. */
-function offsetIn(zone: string, instant: number): number | null {
-  let format = zones.get(zone);
-  if (format === undefined) {
-    try {
-      format = new Intl.DateTimeFormat('en-US', {
-        timeZone: zone,
-        hourCycle: 'h23',
-        year: 'numeric',
-        month: 'numeric',
-        day: 'numeric',
-        hour: 'numeric',
-        minute: 'numeric',
-        second: 'numeric',
-      });
-    } catch {
-      return null;
-    }
-    zones.set(zone, format);
-  }
-  const part = new Map(
-    format.formatToParts(instant).map((each) => [each.type, Number(each.value)]),
-  );
-  const of = (type: Intl.DateTimeFormatPartTypes) => part.get(type) ?? 0;
-  const wall = Date.UTC(
-    of('year'),
-    of('month') - 1,
-    of('day'),
-    of('hour'),
-    of('minute'),
-    of('second'),
-  );
-  return wall - Math.floor(instant / 1000) * 1000;
 }

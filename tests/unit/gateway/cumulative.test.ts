@@ -6,7 +6,7 @@ const rules: CounterRules = {
   modulus: null,
   resets: true,
   people_per_minute_max: 300,
-  declared_reset: false,
+  reset: null,
 };
 
 /** Feeds totals one second apart; gives the people of each step and the notes. */
@@ -68,8 +68,34 @@ test('a device that was replaced by one with another total starts from a new bas
   });
 });
 
-test('a total restored from an older saved value is no traffic', () => {
-  expect(feed([9_000, 8_000, 8_001, 8_002])).toMatchObject({ sum: 1 });
+test('totals of the past, delivered again after a restart, are no traffic', () => {
+  expect(feed([9_000, 8_000, 8_001, 8_999, 9_000, 9_001]).sum).toBe(1);
+});
+
+test('a total restored from an older saved value goes on, once no replay can explain it', () => {
+  const quarter_hour = Array.from({ length: 901 }, (_, second) => 8_000 + Math.floor(second / 60));
+  expect(feed([9_000, ...quarter_hour, 8_017]).sum).toBe(17);
+});
+
+test('a total that is 0 for seconds and then back was never away', () => {
+  expect(feed([500, 0, 0, 0, 503]).sum).toBe(3);
+});
+
+test('an 8-bit counter that is asked when it reads 0 has passed its end', () => {
+  expect(feed([254, 255, 0, 0, 0, 2], { modulus: 256 }).sum).toBe(4);
+});
+
+test('an older total from before the end of an 8-bit counter takes it nowhere', () => {
+  expect(feed([250, 4, 251, 252, 5], { modulus: 256 }).sum).toBe(11);
+});
+
+test('a device that clears its total at each opening is believed at once', () => {
+  expect(feed([3, 0, 1, 4, 0, 2], { resets: 'often' }).sum).toBe(4 + 2);
+});
+
+test('a total that fell behind a restart counts from 0 without waiting', () => {
+  expect(feed([500, 2], { reset: 'likely' })).toMatchObject({ people: [0, 2] });
+  expect(feed([500, 502], { reset: 'likely' })).toMatchObject({ people: [0, 2] });
 });
 
 test('for any walk with wraps and glitches, the sum is last minus first', () => {

@@ -84,6 +84,29 @@ test('a total behind a changed reset marker begins at 0, at once and even when i
   expect(run([since('mon', 100), since('mon', 110), since('tue', 120)]).in).toBe(10 + 120);
 });
 
+test('a total that fell while the device started again counts from 0 at once', () => {
+  const running = (uptime: number, value: number) => record([total(value)], { uptime });
+  expect(run([running(900, 100), running(960, 104), running(30, 3)]).in).toBe(4 + 3);
+  expect(run([running(900, 100), running(960, 104), running(30, 106)]).in).toBe(6);
+});
+
+test('a total that is cleared at noon of its zone counts from 0 at once, and no sooner', () => {
+  const resets_daily = { minute: 13 * 60, zone: 'Europe/Zurich' };
+  const cleared = (value: number) => record([total(value)], { resets_daily });
+  // The first is heard at noon UTC, which is 13:00 in Zurich: that reset is behind it.
+  expect(run([cleared(100), cleared(3)]).notes).toContain('held');
+  const eleven = { resets_daily: { ...resets_daily, minute: 13 * 60 + 1 } };
+  expect(run([record([total(100)], eleven), record([total(3)], eleven)]).in).toBe(3);
+});
+
+test('a history of totals that a device sends again is not counted again', () => {
+  const dated = (value: number, at: number) =>
+    record([total(value)], { device: { from: null, to: noon + at * minute } });
+  expect(
+    run([dated(100, 0), dated(108, 1), dated(20, -60), dated(21, -59), dated(109, 2)]).in,
+  ).toBe(9);
+});
+
 test('a zone is about its interval, and HQ takes none longer than an hour', () => {
   const zone = record([measure('occupancy', 3, { semantics: 'instant' })], {
     device: { from: noon - 3 * 60 * minute, to: noon },
