@@ -7,6 +7,7 @@ import type { NotifyEnvironment } from '../shared/runtime/sd-notify.ts';
 import { sdNotify } from '../shared/runtime/sd-notify.ts';
 import type { Database } from './db/pool.ts';
 import { alertWorker } from './health/alert-worker.ts';
+import { Admission } from './http/admission.ts';
 import { httpPart, httpServer } from './http/server.ts';
 import type { Sample } from './metrics.ts';
 import { Metrics } from './metrics.ts';
@@ -37,6 +38,7 @@ export interface Service {
 export async function startService(options: ServiceOptions): Promise<Service> {
   const { db, clock, log, heartbeat_grace_s } = options;
   const metrics = new Metrics();
+  const admission = new Admission(() => clock.monotonic());
   const rollups = rollupWorker({ db, metrics, clock, log });
   const alerts = alertWorker({ db, heartbeat_grace_s, clock, log });
   const workers = [rollups, alerts];
@@ -47,9 +49,13 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     ...Object.entries(db.connections).map(
       ([state, value]): Sample => ({ name: 'hq_database_connections', labels: { state }, value }),
     ),
+    ...Object.entries(admission.admitted).map(
+      ([lane, value]): Sample => ({ name: 'hq_requests_in_flight', labels: { lane }, value }),
+    ),
     { name: 'hq_resident_memory_bytes', value: process.memoryUsage.rss() },
   ];
-  const app = httpServer({ db, clock, log, metrics, gauges, onReadings: () => rollups.wake() });
+  const onReadings = () => rollups.wake();
+  const app = httpServer({ db, clock, log, metrics, admission, gauges, onReadings });
   const http = httpPart(app, options.listen, clock, log);
 
   const lifecycle = new Lifecycle(clock, log);

@@ -24,6 +24,7 @@ const metrics = {
     help: 'Age of the last alert pass that worked.',
   },
   hq_database_connections: { type: 'gauge', help: 'Connections of the pool, by state.' },
+  hq_requests_in_flight: { type: 'gauge', help: 'Requests of gateways being answered, by lane.' },
   hq_resident_memory_bytes: { type: 'gauge', help: 'Resident memory of the process.' },
 } as const satisfies Record<string, Metric>;
 

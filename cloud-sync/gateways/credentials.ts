@@ -13,29 +13,60 @@ export interface GatewayIdentity {
 
 const credential = /^Bearer fbg_([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})_([\w-]{16,200})$/;
 
-/** @throws credential_missing, credential_refused */
-export async function authenticate(
-  db: Database,
-  authorization: string | undefined,
-): Promise<GatewayIdentity> {
-  if (authorization === undefined) throw new FootbridgeError('credential_missing');
-  const [, credential_id, secret] = credential.exec(authorization) ?? [];
-  if (credential_id === undefined || secret === undefined) {
-    throw new FootbridgeError('credential_missing', 'the header has another form');
+/** How long a credential that was found is remembered. */
+const remembered_ms = 60_000;
+const remembered_max = 20_000;
+
+interface Found extends Omit<GatewayIdentity, 'credential_id'> {
+  readonly secret_hash: Buffer;
+  readonly revoked: boolean;
+}
+
+/**
+ * Finds credentials, and remembers them for a minute: a gateway's small requests are mostly look-ups.
+ * What writes asks for the credential again inside its transaction, so a revoked one stores nothing.
+ */
+export class Authenticator {
+  readonly #db: Database;
+  readonly #monotonic: () => number;
+  readonly #known = new Map<string, { found: Found; until: number }>();
+
+  constructor(db: Database, monotonic: () => number) {
+    this.#db = db;
+    this.#monotonic = monotonic;
   }
-  const [found] = await db.inTenant({}, 'app_ingest', ({ query }) =>
-    query<GatewayIdentity & { secret_hash: Buffer; revoked: boolean }>(
-      'select * from app.find_credential($1)',
-      [credential_id],
-    ),
-  );
-  // An unknown id is compared as well, so that the answer's time does not tell ids apart.
-  const known = timingSafeEqual(sha256(secret), found?.secret_hash ?? sha256(''));
-  if (found === undefined || !known || found.revoked) {
-    throw new FootbridgeError('credential_refused');
+
+  /** @throws credential_missing, credential_refused */
+  async authenticate(authorization: string | undefined): Promise<GatewayIdentity> {
+    if (authorization === undefined) throw new FootbridgeError('credential_missing');
+    const [, credential_id, secret] = credential.exec(authorization) ?? [];
+    if (credential_id === undefined || secret === undefined) {
+      throw new FootbridgeError('credential_missing', 'the header has another form');
+    }
+    const found = await this.#find(credential_id);
+    // An unknown id is compared as well, so that the answer's time does not tell ids apart.
+    const known = timingSafeEqual(sha256(secret), found?.secret_hash ?? sha256(''));
+    if (found === undefined || !known || found.revoked) {
+      throw new FootbridgeError('credential_refused');
+    }
+    const { organization_id, store_id, gateway_id } = found;
+    return { organization_id, store_id, gateway_id, credential_id };
   }
-  const { organization_id, store_id, gateway_id } = found;
-  return { organization_id, store_id, gateway_id, credential_id };
+
+  async #find(credential_id: string): Promise<Found | undefined> {
+    const known = this.#known.get(credential_id);
+    if (known !== undefined && known.until > this.#monotonic()) return known.found;
+    const [found] = await this.#db.inTenant({}, 'app_ingest', ({ query }) =>
+      query<Found>('select * from app.find_credential($1)', [credential_id]),
+    );
+    this.#known.delete(credential_id);
+    if (found !== undefined && !found.revoked) {
+      const [oldest] = this.#known.keys();
+      if (oldest !== undefined && this.#known.size >= remembered_max) this.#known.delete(oldest);
+      this.#known.set(credential_id, { found, until: this.#monotonic() + remembered_ms });
+    }
+    return found;
+  }
 }
 
 /** The tenant that a gateway's requests work as. */

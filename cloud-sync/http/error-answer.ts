@@ -21,7 +21,7 @@ export function errorAnswer(error: unknown): ErrorAnswer {
   return {
     status: known.status,
     body: errorBodyOf(told),
-    retry_after_s: known.status === 503 ? retry_after_s : undefined,
+    retry_after_s: known.retry_after_s ?? (known.status === 503 ? retry_after_s : undefined),
   };
 }
 

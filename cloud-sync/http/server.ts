@@ -13,12 +13,12 @@ import { enrollRequestSchema } from '../../shared/wire/enroll.ts';
 import type { HeartbeatAnswer } from '../../shared/wire/heartbeat.ts';
 import { heartbeatSchema } from '../../shared/wire/heartbeat.ts';
 import type { Database } from '../db/pool.ts';
-import type { GatewayIdentity } from '../gateways/credentials.ts';
-import { authenticate, sha256 } from '../gateways/credentials.ts';
+import { Authenticator, sha256 } from '../gateways/credentials.ts';
 import { enrollGateway } from '../gateways/enroll.ts';
 import { storeHeartbeat } from '../health/heartbeat.ts';
 import { ingestBatch } from '../ingest/ingest-batch.ts';
 import type { Metrics, Sample } from '../metrics.ts';
+import type { Admission } from './admission.ts';
 import type { BodyLimits } from './body.ts';
 import { readBody } from './body.ts';
 import { errorAnswer } from './error-answer.ts';
@@ -30,6 +30,7 @@ export interface HttpOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: Metrics;
+  readonly admission: Admission;
   /** Called after every batch that stored something. */
   readonly onReadings: () => void;
   /** Sampled when /metrics is read. */
@@ -89,7 +90,8 @@ export function httpServer(options: HttpOptions): FastifyInstance {
 }
 
 function gatewayRoutes(app: FastifyInstance, options: HttpOptions): void {
-  const { db, clock, metrics } = options;
+  const { db, clock, metrics, admission } = options;
+  const authenticator = new Authenticator(db, () => clock.monotonic());
 
   app.post('/v1/enroll', async (request): Promise<EnrollAnswer> => {
     const body = parseJson(await bodyOf(request, enrollLimits));
@@ -103,26 +105,44 @@ function gatewayRoutes(app: FastifyInstance, options: HttpOptions): void {
   });
 
   app.post('/v1/batches', async (request): Promise<BatchAnswer> => {
-    const gateway = await gatewayOf(db, request);
-    const body = await bodyOf(request, batchLimits);
-    const batch = validate(batchSchema, parseJson(body), 'batch_invalid');
-    const answer = await ingestBatch(db, gateway, batch, sha256(body));
-    metrics.add('hq_batches_total', 1);
-    metrics.add('hq_readings_accepted_total', answer.accepted);
-    metrics.add('hq_readings_duplicate_total', answer.duplicate);
-    for (const { code } of answer.rejected) metrics.add('hq_readings_rejected_total', 1, { code });
-    if (answer.accepted > 0) options.onReadings();
-    return answer;
+    const gateway = await authenticator.authenticate(request.headers.authorization);
+    const place = admission.enter(laneOf(request), gateway.gateway_id);
+    try {
+      const body = await bodyOf(request, batchLimits);
+      const batch = validate(batchSchema, parseJson(body), 'batch_invalid');
+      const digest = sha256(body);
+      const answer = await place.work(() => ingestBatch(db, gateway, batch, digest));
+      metrics.add('hq_batches_total', 1);
+      metrics.add('hq_readings_accepted_total', answer.accepted);
+      metrics.add('hq_readings_duplicate_total', answer.duplicate);
+      for (const { code } of answer.rejected) {
+        metrics.add('hq_readings_rejected_total', 1, { code });
+      }
+      if (answer.accepted > 0) options.onReadings();
+      return { ...answer, backlog: admission.budget() };
+    } finally {
+      place.leave();
+    }
   });
 
   app.post('/v1/heartbeats', async (request): Promise<HeartbeatAnswer> => {
-    const gateway = await gatewayOf(db, request);
-    const body = parseJson(await bodyOf(request, heartbeatLimits));
-    const heartbeat = validate(heartbeatSchema, body, 'body_malformed');
-    await storeHeartbeat(db, gateway, heartbeat, clock.now());
-    metrics.add('hq_heartbeats_total', 1);
-    return { server_time: clock.now() };
+    const gateway = await authenticator.authenticate(request.headers.authorization);
+    const place = admission.enter('heartbeat', gateway.gateway_id);
+    try {
+      const body = parseJson(await bodyOf(request, heartbeatLimits));
+      const heartbeat = validate(heartbeatSchema, body, 'body_malformed');
+      await place.work(() => storeHeartbeat(db, gateway, heartbeat, clock.now()));
+      metrics.add('hq_heartbeats_total', 1);
+      return { server_time: clock.now() };
+    } finally {
+      place.leave();
+    }
   });
+}
+
+/** A gateway that does not say counts as live: it has one lane. */
+function laneOf(request: FastifyRequest): 'live' | 'backlog' {
+  return request.headers['footbridge-lane'] === 'backlog' ? 'backlog' : 'live';
 }
 
 function probeRoutes(app: FastifyInstance, { db, clock, metrics, gauges }: HttpOptions): void {
@@ -146,10 +166,6 @@ function probeRoutes(app: FastifyInstance, { db, clock, metrics, gauges }: HttpO
     reply.type('text/plain; version=0.0.4; charset=utf-8');
     return metrics.render(gauges());
   });
-}
-
-function gatewayOf(db: Database, request: FastifyRequest): Promise<GatewayIdentity> {
-  return authenticate(db, request.headers.authorization);
 }
 
 function bodyOf(request: FastifyRequest, limits: BodyLimits): Promise<Buffer> {

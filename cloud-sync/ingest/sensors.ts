@@ -1,19 +1,26 @@
 /** What a batch says about sensors: that they exist, and their youngest interval. */
 import type { Transaction } from '../db/pool.ts';
 import type { GatewayIdentity } from '../gateways/credentials.ts';
-import type { CountRow, ZoneRow } from './batch-rows.ts';
-import { latestOfEach } from './batch-rows.ts';
+import type { CountColumns, ZoneColumns } from './batch-columns.ts';
+import { latestRows } from './batch-columns.ts';
+
+/** The readings of a batch that are kept, and the words their columns name. */
+export interface KeptReadings {
+  readonly sensors: readonly string[];
+  readonly regions: readonly string[];
+  readonly counts: CountColumns;
+  readonly zones: ZoneColumns;
+}
 
 /** Registers sensors HQ has not heard of: a store pairs its sensors without asking HQ. */
 export async function registerSensors(
   { query }: Transaction,
   gateway: GatewayIdentity,
-  counts: readonly CountRow[],
-  zones: readonly ZoneRow[],
+  { sensors, counts, zones }: KeptReadings,
 ): Promise<void> {
-  const kinds = new Map<string, string>();
-  for (const { sensor_id } of zones) kinds.set(sensor_id, 'zone');
-  for (const { sensor_id } of counts) kinds.set(sensor_id, 'line');
+  const kinds = new Map<number, string>();
+  for (const place of new Set(zones.sensor)) kinds.set(place, 'zone');
+  for (const place of new Set(counts.sensor)) kinds.set(place, 'line');
   await query(
     `insert into public.sensor_metadata
        (organization_id, store_id, sensor_id, sensor_type, gateway_id)
@@ -24,7 +31,7 @@ export async function registerSensors(
       gateway.organization_id,
       gateway.store_id,
       gateway.gateway_id,
-      [...kinds.keys()],
+      [...kinds.keys()].map((place) => sensors[place]),
       [...kinds.values()],
     ],
   );
@@ -34,17 +41,20 @@ export async function registerSensors(
 export async function updateLatest(
   { query }: Transaction,
   gateway: GatewayIdentity,
-  counts: readonly CountRow[],
-  zones: readonly ZoneRow[],
+  { sensors, counts, zones }: KeptReadings,
 ): Promise<void> {
-  const lines = latestOfEach(counts);
-  const known = new Set(lines.map(({ sensor_id }) => sensor_id));
-  const rows = [
-    ...lines.map((row) => ({ ...row, in: row.in as number | null, out: row.out as number | null })),
-    ...latestOfEach(zones)
-      .filter(({ sensor_id }) => !known.has(sensor_id))
-      .map((row) => ({ ...row, in: null, out: null })),
-  ];
+  const lines = latestRows(counts);
+  const rows = [...lines].map(([place, row]) => ({
+    sensor_id: sensors[place],
+    observed_at: counts.observed_at[row],
+    in: counts.in[row] ?? null,
+    out: counts.out[row] ?? null,
+  }));
+  for (const [place, row] of latestRows(zones)) {
+    if (lines.has(place)) continue;
+    const observed_at = zones.observed_at[row];
+    rows.push({ sensor_id: sensors[place], observed_at, in: null, out: null });
+  }
   await query(
     `insert into app.sensor_latest as l
        (organization_id, store_id, sensor_id, "timestamp", in_count, out_count)

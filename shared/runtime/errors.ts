@@ -161,6 +161,16 @@ export const errorCatalogue = {
     hint: 'The gateway gives the readings a new batch; should this repeat, run `footbridge doctor`.',
     status: 422,
   },
+  batch_in_flight: {
+    message: 'The same batch is being stored at this moment.',
+    hint: 'Nothing to do: the gateway asks again and gets the answer.',
+    status: 409,
+  },
+  overloaded: {
+    message: 'HQ has as much to do as it takes on.',
+    hint: 'Nothing to do: readings are kept, and the gateway comes back when HQ asks it to.',
+    status: 429,
+  },
   database_unavailable: {
     message: 'The database cannot be reached.',
     hint: 'Check DATABASE_URL and the server; requests are answered again when it is back.',
@@ -248,13 +258,20 @@ export class FootbridgeError extends Error {
   /** The value seen. */
   readonly detail: string | undefined;
   readonly hint: string;
+  /** For an HTTP answer: when to ask again, seconds. */
+  readonly retry_after_s: number | undefined;
 
-  constructor(code: ErrorCode, detail?: string, options: { cause?: unknown; hint?: string } = {}) {
+  constructor(
+    code: ErrorCode,
+    detail?: string,
+    options: { cause?: unknown; hint?: string; retry_after_s?: number } = {},
+  ) {
     super(errorCatalogue[code].message, { cause: options.cause });
     this.name = 'FootbridgeError';
     this.code = code;
     this.detail = detail;
     this.hint = options.hint ?? errorCatalogue[code].hint;
+    this.retry_after_s = options.retry_after_s;
   }
 
   /** Status for an HTTP answer; 500 where the catalogue names none. */

@@ -1,0 +1,136 @@
+/**
+ * How much HQ takes on at once. A thousand stores come back in the same minute after an outage:
+ * what cannot be done soon is refused before its body is read, and told when to come back.
+ *
+ * Live batches wait for their turn; backlog has few turns of its own, so that the present never
+ * queues behind the past.
+ */
+import { FootbridgeError } from '../../shared/runtime/errors.ts';
+import type { BacklogBudget } from '../../shared/wire/batch.ts';
+import { backlog_lanes_max } from '../../shared/wire/batch.ts';
+
+export type Lane = 'live' | 'backlog' | 'heartbeat';
+
+interface Limits {
+  /** Requests between their header and their answer; each may hold a body in memory. */
+  readonly admitted_max: number;
+  /** Of these, how many use the database at once. */
+  readonly working_max: number;
+}
+
+/** Together fewer than the connections of the pool: rollups, alerts and probes need theirs. */
+const limits: Readonly<Record<Lane, Limits>> = {
+  live: { admitted_max: 256, working_max: 4 },
+  backlog: { admitted_max: 32, working_max: 3 },
+  heartbeat: { admitted_max: 512, working_max: 2 },
+};
+/** A gateway counts as drained when it has sent no backlog for so long. */
+const draining_ms = 30_000;
+const retry_after_max_s = 60;
+/** Before the first one was timed. */
+const work_guess_ms = 50;
+
+export class Admission {
+  readonly #monotonic: () => number;
+  readonly #gates: Readonly<Record<Lane, Gate>>;
+  /** When each gateway last asked to send backlog. */
+  readonly #draining = new Map<string, number>();
+
+  /** @param monotonic ms since an arbitrary start. */
+  constructor(monotonic: () => number) {
+    this.#monotonic = monotonic;
+    const gate = (lane: Lane) => new Gate(limits[lane], monotonic);
+    this.#gates = { live: gate('live'), backlog: gate('backlog'), heartbeat: gate('heartbeat') };
+  }
+
+  /**
+   * Call before the body is read. The returned place must be left, whatever happens.
+   *
+   * @throws FootbridgeError overloaded, with the seconds to wait.
+   */
+  enter(lane: Lane, gateway_id: string): Place {
+    const gate = this.#gates[lane];
+    if (lane === 'backlog') this.#draining.set(gateway_id, this.#monotonic());
+    const place = gate.enter();
+    if (place !== undefined) return place;
+    const waiting = lane === 'backlog' ? this.#drainingNow() : limits[lane].admitted_max;
+    const wait_s = Math.ceil((waiting * gate.work_ms) / limits[lane].working_max / 1000);
+    const retry_after_s = Math.min(Math.max(wait_s, 1), retry_after_max_s);
+    throw new FootbridgeError('overloaded', `come back in ${retry_after_s} s`, { retry_after_s });
+  }
+
+  /** What a gateway may do with its backlog at the moment: all of HQ alone, its share in company. */
+  budget(): BacklogBudget {
+    const gateways = Math.max(1, this.#drainingNow());
+    const { work_ms } = this.#gates.backlog;
+    const { working_max } = limits.backlog;
+    const in_flight = Math.min(backlog_lanes_max, Math.max(1, Math.floor(working_max / gateways)));
+    // Its own batch takes work_ms of its turn; those of the others pass meanwhile.
+    const others_ms = (Math.max(0, gateways - working_max) * work_ms) / working_max;
+    return { in_flight, pause_ms: Math.min(Math.round(others_ms), retry_after_max_s * 1000) };
+  }
+
+  /** Requests in the house, by lane: for metrics. */
+  get admitted(): Readonly<Record<Lane, number>> {
+    const { live, backlog, heartbeat } = this.#gates;
+    return { live: live.admitted, backlog: backlog.admitted, heartbeat: heartbeat.admitted };
+  }
+
+  #drainingNow(): number {
+    const since = this.#monotonic() - draining_ms;
+    for (const [gateway_id, at] of this.#draining) {
+      if (at < since) this.#draining.delete(gateway_id);
+    }
+    return this.#draining.size;
+  }
+}
+
+/** A request that was let in. */
+export interface Place {
+  /** Runs when it is this request's turn at the database. */
+  work<T>(job: () => Promise<T>): Promise<T>;
+  leave(): void;
+}
+
+class Gate {
+  readonly #limits: Limits;
+  readonly #monotonic: () => number;
+  readonly #waiting: (() => void)[] = [];
+  #working = 0;
+  admitted = 0;
+  /** What one job takes, a moving mean in ms. */
+  work_ms = work_guess_ms;
+
+  constructor(of: Limits, monotonic: () => number) {
+    this.#limits = of;
+    this.#monotonic = monotonic;
+  }
+
+  enter(): Place | undefined {
+    if (this.admitted >= this.#limits.admitted_max) return undefined;
+    this.admitted += 1;
+    let isInside = true;
+    return {
+      work: (job) => this.#work(job),
+      leave: () => {
+        if (isInside) this.admitted -= 1;
+        isInside = false;
+      },
+    };
+  }
+
+  async #work<T>(job: () => Promise<T>): Promise<T> {
+    if (this.#working < this.#limits.working_max) this.#working += 1;
+    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    const start = this.#monotonic();
+    try {
+      return await job();
+    } finally {
+      this.work_ms += (this.#monotonic() - start - this.work_ms) / 20;
+      const next = this.#waiting.shift();
+      // The turn goes on to whoever waits longest, without becoming free in between.
+      if (next === undefined) this.#working -= 1;
+      else next();
+    }
+  }
+}
