@@ -1,5 +1,5 @@
 /** What is wrong with a running gateway, read from its status. Pure. */
-import { errorCatalogue } from '../../shared/runtime/errors.ts';
+import { errorCatalogue } from '../../shared/runtime/error-catalogue.ts';
 import type { GatewayStatus } from '../status.ts';
 
 export interface Finding {

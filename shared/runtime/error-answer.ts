@@ -1,6 +1,7 @@
 /** Errors on their way over HTTP and back: at HQ, on the gateway's socket, in both commands. */
 import { type ErrorBody, errorBodySchema } from '../wire/error-body.ts';
-import { type ErrorCode, errorCatalogue, FootbridgeError } from './errors.ts';
+import { errorCatalogue } from './error-catalogue.ts';
+import { type ErrorCode, FootbridgeError } from './errors.ts';
 
 export function errorBodyOf({ code, message, detail, hint }: FootbridgeError): ErrorBody {
   return { error: { code, message, ...(detail === undefined ? {} : { detail }), hint } };

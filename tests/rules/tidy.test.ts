@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { cpSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { errorCatalogue } from '../../shared/runtime/errors.ts';
+import { errorCatalogue } from '../../shared/runtime/error-catalogue.ts';
 import { Workspace } from '../support/workspace.ts';
 import { root, sourceFiles } from './sources.ts';
 import { violations } from './tidy.ts';
