@@ -11,6 +11,8 @@ import { type NotifyEnvironment, sdNotify } from '../shared/runtime/sd-notify.ts
 import { ReadingBuffer } from './buffer/reading-buffer.ts';
 import { type Config, dataFiles } from './config/config.ts';
 import { LocalServer } from './local/local-server.ts';
+import { openPage } from './local/open-page.ts';
+import { WalkTests } from './local/walk-tests.ts';
 import { Pairing } from './pairing/pairing.ts';
 import { SensorRegistry } from './pairing/sensor-registry.ts';
 import { Pipeline } from './pipeline.ts';
@@ -19,6 +21,7 @@ import { openSandbox } from './profiles/script-sandbox.ts';
 import { certificatesOf } from './sources/certificates.ts';
 import { openSource } from './sources/open-source.ts';
 import { gatewayStatus, heartbeatOf, type StatusParts, sensorStatus } from './status.ts';
+import { CommissioningOutbox } from './sync/commissioning-outbox.ts';
 import { Uplink } from './sync/uplink.ts';
 
 export interface GatewayOptions {
@@ -67,22 +70,38 @@ export async function startGateway(options: GatewayOptions): Promise<{ stop(): P
     data_dir: config.data_dir,
     certificates: certificatesOf(config.sources),
   };
+  const outbox = new CommissioningOutbox(files.commissioning);
   const uplink = new Uplink({
     credential_path: files.credential,
     hq: config.hq,
     buffer,
     report: () => heartbeatOf(parts),
+    outbox,
     send_interval_ms: config.send_interval_s * 1000,
     retry_max_ms: config.retry_max_s * 1000,
     heartbeat_interval_ms: config.heartbeat_interval_s * 1000,
     clock,
     log,
   });
+  const status = () => gatewayStatus(parts, uplink.status());
+  const { tally } = pipeline;
+  const walkTests = new WalkTests({
+    registry,
+    tally,
+    keep: (record) => outbox.keep(record, uplink.status().enrolled?.gateway_id ?? null),
+    clock,
+  });
+  const page = openPage(config.page, { status, tally, walkTests, clock, log });
   const local = new LocalServer(files.socket, {
-    status: () => gatewayStatus(parts, uplink.status()),
+    status,
     quarantine: (limit) => buffer.quarantine(limit),
-    pair: (sensor) => sensorStatus(pairing.pair(sensor), pipeline),
+    sensor: (sensor_id) => registry.named(sensor_id).sensor,
+    pair: (sensor, isReplaced) => sensorStatus(pairing.pair(sensor, isReplaced), pipeline),
     unpair: (sensor_id) => pairing.unpair(sensor_id),
+    beginWalkTest: (request) => walkTests.begin(request),
+    walkTest: () => walkTests.status(),
+    finishWalkTest: (ended) => walkTests.finish(ended),
+    giveUpWalkTest: () => walkTests.giveUp(),
   });
   const closing: Part = { name: 'buffer', start: () => {}, stop: () => buffer.close() };
   const notify = sdNotify({
@@ -93,7 +112,7 @@ export async function startGateway(options: GatewayOptions): Promise<{ stop(): P
 
   const lifecycle = new Lifecycle(clock, log);
   pairing.applyToSources();
-  await lifecycle.start([closing, local, uplink, ...sources, notify]);
+  await lifecycle.start([closing, local, page, uplink, ...sources, notify]);
   log.info({ version, data_dir: config.data_dir, sensors: registry.list().length }, 'counting');
   return { stop: () => lifecycle.stop() };
 }

@@ -8,10 +8,12 @@ import type { Log } from '../shared/runtime/log.ts';
 import { type Entry, type QuarantinedFrame, quarantine_bytes_kept } from './buffer/entry.ts';
 import type { ReadingBuffer } from './buffer/reading-buffer.ts';
 import type { Recovered } from './buffer/reading-log.ts';
+import { forDevice } from './meters/device-change.ts';
 import { turn } from './meters/direction.ts';
 import { type MeterState, newMeterState, step } from './meters/meter.ts';
 import { RecentKeys } from './meters/recent-keys.ts';
-import { deviceAddress, unitAddress } from './pairing/sensor.ts';
+import { Tally } from './meters/tally.ts';
+import { deviceAddress, keyOfDevice, unitAddress } from './pairing/sensor.ts';
 import type { PairedSensor, SensorRegistry } from './pairing/sensor-registry.ts';
 import { decode } from './profiles/decode.ts';
 import type { Decoded, MeasureRecord, RunScript } from './profiles/measure.ts';
@@ -35,6 +37,8 @@ export class Pipeline {
   readonly #options: PipelineOptions;
   readonly #meters = new Map<string, MeterState>();
   readonly #keys = new RecentKeys();
+  /** What people who watch may see at once. */
+  readonly tally = new Tally();
   readonly #seen = new Map<string, number>();
   readonly #ignored = new Map<string, number>();
 
@@ -119,17 +123,19 @@ export class Pipeline {
   #meter(paired: PairedSensor, record: MeasureRecord, received_at: number): Entry | null {
     const device = paired.sensor.sensor_id;
     const sensor_id = record.element === '' ? device : `${device}/${record.element}`;
-    const { dedupe_key } = record;
+    const dedupe_key = keyOfDevice(paired.sensor, record.dedupe_key);
     if (dedupe_key !== null && this.#keys.has(sensor_id, dedupe_key)) {
       this.#note('duplicate');
       // Its first delivery may still wait for the disk; an empty entry waits behind it.
       return { readings: [], dedupe_key: null, meter: null, quarantined: [] };
     }
-    const before = this.#meters.get(sensor_id) ?? newMeterState;
+    const known = this.#meters.get(sensor_id) ?? newMeterState;
+    const before = forDevice(known, paired.metered_device);
     const { report_interval_ms, log } = this.#options;
     const turned = turn(record, paired.sensor.direction);
     const after = step(before, sensor_id, turned, { received_at, report_interval_ms });
     this.#meters.set(sensor_id, after.state);
+    this.tally.add(sensor_id, before.pending, after, received_at);
     if (dedupe_key !== null) this.#keys.add(sensor_id, dedupe_key);
     for (const note of after.notes) log.info({ sensor_id, note }, 'meter');
     if (!after.changed) return null;

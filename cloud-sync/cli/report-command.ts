@@ -1,7 +1,8 @@
-/** `footbridge-hq report hours|totals|days|alerts`. */
+/** `footbridge-hq report hours|totals|days|alerts|commissioning`. */
 import type { Command } from 'commander';
 import { printJson, printTable } from '../../shared/runtime/command-output.ts';
 import { alertsOf } from '../reports/alerts.ts';
+import { commissioningOf } from '../reports/commissioning.ts';
 import { daysOf, totalsOf } from '../reports/days.ts';
 import { hoursOf } from '../reports/hours.ts';
 import { command, group } from './command.ts';
@@ -9,7 +10,14 @@ import type { CommonOptions } from './context.ts';
 import { createContext, withDatabase } from './context.ts';
 import { instantOption } from './instant-option.ts';
 import { personAsking } from './person-asking.ts';
-import { day_columns, dayRow, total_columns, totalRow } from './report-tables.ts';
+import {
+  commissioning_columns,
+  commissioningRow,
+  day_columns,
+  dayRow,
+  total_columns,
+  totalRow,
+} from './report-tables.ts';
 
 interface HoursOptions extends CommonOptions {
   readonly org: string;
@@ -115,5 +123,25 @@ export function reportCommand(package_root: string): Command {
         );
       }
     });
-  return group('report', 'What HQ knows, under row security.', [hours, totals, days, alerts]);
+  const commissioning = command('commissioning', {
+    summary: 'Which sensors passed a walk test or an audit, who tested them, how exact they are.',
+    example: 'footbridge-hq report commissioning --org acme --store mad-1 --as mar@acme.example',
+  })
+    .requiredOption('--org <slug>', 'organization')
+    .requiredOption('--as <email>', 'the person asking')
+    .option('--store <code>', 'only this store')
+    .action(async (options: CommonOptions & { org: string; as: string; store?: string }) => {
+      const sensors = await withDatabase(createContext(package_root, options), async (db) =>
+        commissioningOf(db, await personAsking(db, options), options.store ?? null),
+      );
+      if (options.json) printJson({ organization: options.org, sensors });
+      else printTable(commissioning_columns, sensors.map(commissioningRow));
+    });
+  return group('report', 'What HQ knows, under row security.', [
+    hours,
+    totals,
+    days,
+    alerts,
+    commissioning,
+  ]);
 }

@@ -1,4 +1,5 @@
 /** How reports about a store read on a terminal. */
+import type { CommissioningRow } from '../reports/commissioning.ts';
 import type { StoreDay, StoreTotal } from '../reports/days.ts';
 
 type Row = (string | number | null)[];
@@ -50,6 +51,34 @@ export function dayRow(day: StoreDay): Row {
     day.hours_in_day,
     percent(day.coverage),
     day.status,
+  ];
+}
+
+export const commissioning_columns = [
+  'store',
+  'sensor',
+  'stage',
+  'walk test',
+  'audit',
+  'people',
+  'in',
+  'out',
+  'by',
+];
+
+export function commissioningRow(sensor: CommissioningRow): Row {
+  const tested = (at: Date | null, verdict: string | null) =>
+    at === null ? null : `${at.toISOString().slice(0, 10)} ${verdict}`;
+  return [
+    sensor.store,
+    sensor.sensor_id,
+    sensor.stage,
+    tested(sensor.walk_test_at, sensor.walk_test_verdict),
+    tested(sensor.audit_at, sensor.audit_verdict),
+    sensor.audit_people,
+    percent(sensor.accuracy_in),
+    percent(sensor.accuracy_out),
+    sensor.who,
   ];
 }
 

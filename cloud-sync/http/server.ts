@@ -8,6 +8,8 @@ import type { Part } from '../../shared/runtime/lifecycle.ts';
 import type { Log } from '../../shared/runtime/log.ts';
 import type { BatchAnswer } from '../../shared/wire/batch.ts';
 import { batch_bytes_max, batch_inflated_bytes_max, batchSchema } from '../../shared/wire/batch.ts';
+import type { CommissioningAnswer } from '../../shared/wire/commissioning.ts';
+import { commissioningSchema } from '../../shared/wire/commissioning.ts';
 import type { EnrollAnswer } from '../../shared/wire/enroll.ts';
 import { enrollRequestSchema } from '../../shared/wire/enroll.ts';
 import type { HeartbeatAnswer } from '../../shared/wire/heartbeat.ts';
@@ -15,6 +17,7 @@ import { heartbeatSchema } from '../../shared/wire/heartbeat.ts';
 import type { Database } from '../db/pool.ts';
 import { Authenticator, sha256 } from '../gateways/credentials.ts';
 import { enrollGateway } from '../gateways/enroll.ts';
+import { storeCommissioning } from '../health/commissioning.ts';
 import { storeHeartbeat } from '../health/heartbeat.ts';
 import { ingestBatch } from '../ingest/ingest-batch.ts';
 import type { Metrics, Sample } from '../metrics.ts';
@@ -43,6 +46,7 @@ const batchLimits: BodyLimits = {
 };
 /** A thousand sensors with their names, and as many losses. */
 const heartbeatLimits: BodyLimits = { bytes_max: 1024 * 1024, inflated_bytes_max: 2 * 1024 * 1024 };
+const commissioningLimits: BodyLimits = { bytes_max: 10_000, inflated_bytes_max: 10_000 };
 const enrollLimits: BodyLimits = { bytes_max: 10_000, inflated_bytes_max: 10_000 };
 /** A gateway on a slow line sends a megabyte in this time; a stalled one does not hold a socket. */
 const request_deadline_ms = 120_000;
@@ -137,6 +141,12 @@ function gatewayRoutes(app: FastifyInstance, options: HttpOptions): void {
     } finally {
       place.leave();
     }
+  });
+
+  app.post('/v1/commissioning', async (request): Promise<CommissioningAnswer> => {
+    const gateway = await gatewayOf(db, request);
+    const body = parseJson(await bodyOf(request, commissioningLimits));
+    return storeCommissioning(db, gateway, validate(commissioningSchema, body, 'body_malformed'));
   });
 }
 

@@ -12,6 +12,7 @@ import { secretHash } from '../sources/access.ts';
 import { type GatewayStatus, type SensorStatus, sensorStatus } from '../status.ts';
 import { ago } from './ago.ts';
 import { type Installation, type Setting, settingOf } from './setting.ts';
+import { addAudit, addWalkTest } from './walk-test-command.ts';
 
 interface PairOptions {
   source: string;
@@ -32,6 +33,8 @@ export function addSensorCommands(program: Command, installation: Installation):
   addPair(sensor, installation);
   addList(sensor, installation);
   addUnpair(sensor, installation);
+  addWalkTest(sensor, installation);
+  addAudit(sensor, installation);
 }
 
 function addPair(sensor: Command, installation: Installation): void {

@@ -5,6 +5,8 @@ import { type Config, dataFiles, readConfig } from '../config/config.ts';
 import { type Catalogue, loadCatalogue } from '../profiles/catalogue.ts';
 
 export interface Installation {
+  /** How the person calls this program. */
+  readonly called: string;
   readonly version: string;
   /** Folder of the profiles that come with the program. */
   readonly built_in_profiles: string;

@@ -143,6 +143,23 @@ const hqSchema = z.strictObject({
   upload_bytes_per_s: z.number().int().min(100).optional(),
 });
 
+/** The small page that the store looks at: counts now, sensors, delivery. Read-only. */
+const page = z
+  .strictObject({
+    enabled: z.boolean().default(true),
+    host: host.default('127.0.0.1'),
+    port: port.default(8390),
+    /** A file with 4 to 64 characters that the page asks for once. Needed beyond this machine. */
+    pin_file: file.optional(),
+  })
+  .superRefine(({ host: on, pin_file }, context) => {
+    const isLoopback = on === 'localhost' || on === '::1' || on.startsWith('127.');
+    if (isLoopback || pin_file !== undefined) return;
+    const message = 'is needed where others than this machine can open the page';
+    context.addIssue({ code: 'custom', path: ['pin_file'], message });
+  });
+export type PageConfig = z.infer<typeof page>;
+
 const configSchema = z.strictObject({
   data_dir: z.string().min(1).default('/var/lib/footbridge'),
   /** Folder with the site's own profiles. */
@@ -156,6 +173,7 @@ const configSchema = z.strictObject({
   /** Longest pause between tries while HQ is away. */
   retry_max_s: z.number().min(1).max(3600).default(900),
   hq: hqSchema.default({}),
+  page: page.prefault({}),
   sources: z
     .array(sourceSchema)
     .min(1)
@@ -197,6 +215,7 @@ export function dataFiles(config: Pick<Config, 'data_dir'>) {
     buffer: join(config.data_dir, 'buffer.sqlite'),
     credential: join(config.data_dir, 'credential.json'),
     sensors: join(config.data_dir, 'sensors.json'),
+    commissioning: join(config.data_dir, 'commissioning'),
     socket: join(config.data_dir, 'footbridge.sock'),
   };
 }

@@ -7,15 +7,23 @@ import Fastify, { type FastifyInstance } from 'fastify';
 import { errorBodyOf } from '../../shared/runtime/error-answer.ts';
 import { errorText, FootbridgeError } from '../../shared/runtime/errors.ts';
 import type { Part } from '../../shared/runtime/lifecycle.ts';
+import type { CommissioningRecord } from '../../shared/wire/commissioning.ts';
 import type { QuarantineRow } from '../buffer/entry.ts';
+import type { Sensor } from '../pairing/sensor.ts';
 import type { GatewayStatus, SensorStatus } from '../status.ts';
+import type { WalkTestStatus } from './walk-tests.ts';
 
 /** What the daemon lets the CLI do. */
 export interface LocalActions {
   status(): Promise<GatewayStatus>;
   quarantine(limit: number): Promise<QuarantineRow[]>;
-  pair(sensor: unknown): SensorStatus;
+  sensor(sensor_id: string): Sensor;
+  pair(sensor: unknown, isReplaced: boolean): SensorStatus;
   unpair(sensor_id: string): void;
+  beginWalkTest(request: unknown): WalkTestStatus;
+  walkTest(): WalkTestStatus | null;
+  finishWalkTest(ended: unknown): CommissioningRecord;
+  giveUpWalkTest(): void;
 }
 
 const quarantine_rows_default = 50;
@@ -32,7 +40,19 @@ export class LocalServer implements Part {
     this.#server.get<{ Querystring: { limit?: string } }>('/quarantine', (request) =>
       actions.quarantine(Number(request.query.limit ?? quarantine_rows_default)),
     );
-    this.#server.post('/sensors', (request) => actions.pair(request.body));
+    this.#server.post<{ Querystring: { replaced?: string } }>('/sensors', (request) =>
+      actions.pair(request.body, request.query.replaced !== undefined),
+    );
+    this.#server.post('/walk-test', ({ body }) => actions.beginWalkTest(body));
+    this.#server.get('/walk-test', (_request, reply) => reply.send({ test: actions.walkTest() }));
+    this.#server.delete('/walk-test', () => {
+      actions.giveUpWalkTest();
+      return {};
+    });
+    this.#server.post('/walk-test/finish', ({ body }) => actions.finishWalkTest(body));
+    this.#server.get<{ Params: { '*': string } }>('/sensors/*', (request) =>
+      actions.sensor(request.params['*']),
+    );
     this.#server.delete<{ Params: { '*': string } }>('/sensors/*', (request) => {
       actions.unpair(request.params['*']);
       return {};

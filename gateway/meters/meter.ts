@@ -31,6 +31,8 @@ export interface MeterState {
   readonly by_device_time?: boolean;
   /** The device's second account of the same people; missing where it keeps none. */
   readonly account?: Account;
+  /** Whose totals these are; missing before the first frame. See device-change.ts. */
+  readonly device?: string;
 }
 
 export const newMeterState: MeterState = {

@@ -29,10 +29,13 @@ export class Pairing {
   /**
    * Pairs a sensor; its readings flow from the next frame on.
    *
+   * @param isReplaced another device took the place of the one that was paired.
+   *
    * @throws FootbridgeError source_unknown, sensor_invalid, sensor_conflict, profile_unknown
    */
-  pair(sensor: unknown): PairedSensor {
-    const paired = this.#registry.pair(sensor, (candidate) => this.#assertFits(candidate));
+  pair(sensor: unknown, isReplaced = false): PairedSensor {
+    const fits = (candidate: PairedSensor) => this.#assertFits(candidate);
+    const paired = this.#registry.pair(sensor, fits, isReplaced);
     this.applyToSources();
     return paired;
   }

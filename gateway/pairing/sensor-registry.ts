@@ -16,14 +16,20 @@ import { errorText, FootbridgeError } from '../../shared/runtime/errors.ts';
 import { problemText, readYaml } from '../config/yaml.ts';
 import { type Catalogue, profileNamed } from '../profiles/catalogue.ts';
 import type { Profile } from '../profiles/profile.ts';
-import { addressOf, type Sensor, sensorSchema } from './sensor.ts';
+import { addressOf, meteredDevice, type Sensor, sensorSchema } from './sensor.ts';
 
-const fileSchema = z.strictObject({ sensors: z.array(sensorSchema) });
+const fileSchema = z.strictObject({
+  sensors: z.array(sensorSchema),
+  /** Who a sensor was: paired again, it is told from the device that counted before. */
+  unpaired: z.array(sensorSchema).default([]),
+});
 
 export interface PairedSensor {
   readonly sensor: Sensor;
   readonly profile: Profile;
   readonly address: string;
+  /** See {@link meteredDevice}. */
+  readonly metered_device: string;
 }
 
 export class SensorRegistry {
@@ -31,6 +37,7 @@ export class SensorRegistry {
   readonly #catalogue: Catalogue;
   readonly #sensors = new Map<string, PairedSensor>();
   readonly #addresses = new Map<string, PairedSensor>();
+  readonly #unpaired = new Map<string, Sensor>();
 
   /** @throws FootbridgeError config_invalid when the file has mistakes, with their lines. */
   constructor(path: string, catalogue: Catalogue) {
@@ -41,6 +48,7 @@ export class SensorRegistry {
     if (!checked.ok)
       throw new FootbridgeError('config_invalid', problemText(path, checked.problems));
     for (const sensor of checked.value.sensors) this.#load(sensor);
+    for (const sensor of checked.value.unpaired) this.#unpaired.set(sensor.sensor_id, sensor);
   }
 
   /** A mistake in the file must not look like a passing fault: systemd would start it for ever. */
@@ -59,6 +67,13 @@ export class SensorRegistry {
     return [...this.#sensors.values()];
   }
 
+  /** @throws FootbridgeError sensor_unknown */
+  named(sensor_id: string): PairedSensor {
+    const paired = this.#sensors.get(sensor_id);
+    if (paired === undefined) throw new FootbridgeError('sensor_unknown', `"${sensor_id}"`);
+    return paired;
+  }
+
   /** The sensor whose frames come from this address of this source. */
   at(source: string, address: string): PairedSensor | undefined {
     return this.#addresses.get(addressKey(source, address));
@@ -73,12 +88,18 @@ export class SensorRegistry {
 
   /**
    * Pairs a sensor, or changes it when the id is paired already. Its meter and its history at HQ go
-   * by `sensor_id`, so a replaced device keeps them. So does its login, until it is unpaired.
+   * by `sensor_id`, so a replaced device keeps them. So does its login, until it is unpaired. Another
+   * address or profile is another device; one that took the old one's place without either is told
+   * by `isReplaced`.
    *
    * @param assertFits called with the sensor in place; when it throws, nothing has changed.
    * @throws FootbridgeError profile_unknown, sensor_invalid, sensor_conflict
    */
-  pair(input: unknown, assertFits: (paired: PairedSensor) => void): PairedSensor {
+  pair(
+    input: unknown,
+    assertFits: (paired: PairedSensor) => void,
+    isReplaced = false,
+  ): PairedSensor {
     const parsed = sensorSchema.safeParse(input);
     if (!parsed.success) {
       const detail = parsed.error.issues.map((i) => `${i.path.join('.')}: ${i.message}`).join('; ');
@@ -88,11 +109,11 @@ export class SensorRegistry {
     this.#remove(before);
     try {
       const kept = before?.sensor.secret_sha256;
-      const paired = this.#add({
-        ...(kept === undefined ? {} : { secret_sha256: kept }),
-        ...parsed.data,
-      });
-      assertFits(paired);
+      const login = kept === undefined ? {} : { secret_sha256: kept };
+      const candidate = this.#add({ ...login, ...parsed.data });
+      assertFits(candidate);
+      const paired = this.#numbered(candidate, before?.sensor, isReplaced);
+      this.#unpaired.delete(paired.sensor.sensor_id);
       this.#save();
       return paired;
     } catch (error) {
@@ -104,10 +125,21 @@ export class SensorRegistry {
 
   /** @throws FootbridgeError sensor_unknown */
   unpair(sensor_id: string): void {
-    const paired = this.#sensors.get(sensor_id);
-    if (paired === undefined) throw new FootbridgeError('sensor_unknown', `"${sensor_id}"`);
+    const paired = this.named(sensor_id);
     this.#remove(paired);
+    this.#unpaired.set(sensor_id, paired.sensor);
     this.#save();
+  }
+
+  /** Counts the devices of a sensor, so that the meter and the keys of messages tell them apart. */
+  #numbered(candidate: PairedSensor, now: Sensor | undefined, isReplaced: boolean): PairedSensor {
+    const before = now ?? this.#unpaired.get(candidate.sensor.sensor_id);
+    if (before === undefined) return candidate;
+    const isOther = isReplaced || !isSameDevice(before, candidate.sensor);
+    const replaced = (before.replaced ?? 0) + (isOther ? 1 : 0);
+    this.#remove(candidate);
+    const { replaced: _given, ...sensor } = candidate.sensor;
+    return this.#add(replaced === 0 ? sensor : { ...sensor, replaced });
   }
 
   #add(sensor: Sensor): PairedSensor {
@@ -119,7 +151,7 @@ export class SensorRegistry {
       const detail = `${sensor.source} ${address} belongs to ${holder.sensor.sensor_id}`;
       throw new FootbridgeError('sensor_conflict', detail);
     }
-    const paired = { sensor, profile, address };
+    const paired = { sensor, profile, address, metered_device: meteredDevice(sensor, address) };
     this.#sensors.set(sensor.sensor_id, paired);
     this.#addresses.set(key, paired);
     return paired;
@@ -133,13 +165,25 @@ export class SensorRegistry {
 
   #save(): void {
     const sensors = this.list().map((paired) => paired.sensor);
+    const unpaired = [...this.#unpaired.values()];
+    const file_text = JSON.stringify(
+      { sensors, ...(unpaired.length > 0 && { unpaired }) },
+      null,
+      2,
+    );
     const written = `${this.#path}.new`;
     const file = openSync(written, 'w', 0o644);
-    writeSync(file, `${JSON.stringify({ sensors }, null, 2)}\n`);
+    writeSync(file, `${file_text}\n`);
     fsyncSync(file);
     closeSync(file);
     renameSync(written, this.#path);
   }
+}
+
+const identity = ['source', 'profile', 'topic', 'path', 'unit', 'register', 'device'] as const;
+
+function isSameDevice(one: Sensor, other: Sensor): boolean {
+  return identity.every((field) => one[field] === other[field]);
 }
 
 function addressKey(source: string, address: string): string {

@@ -1,4 +1,5 @@
 /** A paired sensor: which device, behind which source, read by which profile. */
+import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { FootbridgeError } from '../../shared/runtime/errors.ts';
 import { sensorIdSchema } from '../../shared/wire/reading.ts';
@@ -41,6 +42,8 @@ export const sensorSchema = z.strictObject({
   device: z.string().min(1).max(100).optional(),
   /** How the counter is mounted. */
   direction: z.enum(directions).default('as-is'),
+  /** How many devices have counted for this sensor before; missing for the first. */
+  replaced: z.number().int().min(1).max(1_000_000).optional(),
 });
 
 export type Sensor = z.infer<typeof sensorSchema>;
@@ -62,6 +65,21 @@ export function addressOf(sensor: Sensor, profile: Profile): string {
   return profile.transport === 'serial'
     ? unitAddress(sensor.unit)
     : registerAddress(sensor.unit, sensor.register ?? profile.modbus?.register ?? 0);
+}
+
+/**
+ * Names the device and how it is mounted, for the meter: totals are compared with no other's. Short,
+ * because every commit of the meter carries it.
+ */
+export function meteredDevice(sensor: Sensor, address: string): string {
+  const { replaced = 0, direction, source, profile } = sensor;
+  const named = JSON.stringify([replaced, direction, source, address, profile]);
+  return createHash('sha256').update(named).digest('base64url').slice(0, 8);
+}
+
+/** A new device numbers its messages from the start again: they are none of the old one's. */
+export function keyOfDevice({ replaced }: Sensor, dedupe_key: string | null): string | null {
+  return replaced === undefined || dedupe_key === null ? dedupe_key : `${replaced}:${dedupe_key}`;
 }
 
 /** The logins of sensors that have one, each for its own address. */
@@ -93,4 +111,10 @@ export function kindOf(profile: Profile): 'line' | 'zone' {
   const measures = recordMappings(profile.mapping).flatMap((record) => record.measures);
   const line = measures.some(({ target }) => ['in', 'out', 'passages'].includes(target));
   return line ? 'line' : 'zone';
+}
+
+/** Whether the device tells in from out; one that counts passages is told by how it is mounted. */
+export function tellsDirection(profile: Profile): boolean {
+  const measures = recordMappings(profile.mapping).flatMap((record) => record.measures);
+  return measures.some(({ target }) => target === 'in' || target === 'out');
 }

@@ -9,7 +9,12 @@ import { type HqTransportOptions, hqAgent } from './hq-transport.ts';
 import type { HttpAnswer } from './outcome.ts';
 
 export interface HqRequest {
-  readonly path: '/v1/enroll' | '/v1/batches' | '/v1/heartbeats' | '/v1/credentials';
+  readonly path:
+    | '/v1/enroll'
+    | '/v1/batches'
+    | '/v1/heartbeats'
+    | '/v1/credentials'
+    | '/v1/commissioning';
   readonly body: string | Uint8Array;
   readonly authorization?: string;
   readonly gzip?: boolean;

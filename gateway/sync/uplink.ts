@@ -1,5 +1,5 @@
 /**
- * Everything that needs a credential: delivery and heartbeat. Waits for the enrolment while there
+ * Everything that needs a credential: delivery, heartbeat and evidence. Waits for the enrolment while there
  * is none, and starts anew when the credential changes, so that `footbridge enroll` needs no restart
  * and an unenrolled gateway already counts.
  */
@@ -11,6 +11,8 @@ import type { Log } from '../../shared/runtime/log.ts';
 import { batch_rows_max } from '../../shared/wire/batch.ts';
 import type { Heartbeat } from '../../shared/wire/heartbeat.ts';
 import type { ReadingBuffer } from '../buffer/reading-buffer.ts';
+import { CommissioningLoop } from './commissioning-loop.ts';
+import type { CommissioningOutbox } from './commissioning-outbox.ts';
 import { type Credential, readCredential } from './credential.ts';
 import { HeartbeatLoop } from './heartbeat.ts';
 import { HqClient, type HqClientOptions } from './hq-client.ts';
@@ -22,6 +24,7 @@ export interface UplinkOptions {
   readonly hq: HqClientOptions;
   readonly buffer: ReadingBuffer;
   readonly report: () => Promise<Heartbeat>;
+  readonly outbox: CommissioningOutbox;
   readonly send_interval_ms: number;
   readonly retry_max_ms: number;
   readonly heartbeat_interval_ms: number;
@@ -48,7 +51,13 @@ export class Uplink implements Part {
   readonly name = 'uplink';
   readonly #options: UplinkOptions;
   #current:
-    | { credential: Credential; client: HqClient; sync: SyncLoop; heartbeat: HeartbeatLoop }
+    | {
+        credential: Credential;
+        client: HqClient;
+        sync: SyncLoop;
+        heartbeat: HeartbeatLoop;
+        commissioning: CommissioningLoop;
+      }
     | undefined;
   #read_version = '';
   #fault: string | null = null;
@@ -109,9 +118,11 @@ export class Uplink implements Part {
         clock,
         log,
       });
+      const commissioning = new CommissioningLoop({ ...this.#options, client, credential });
       sync.start();
       heartbeat.start();
-      this.#current = { credential, client, sync, heartbeat };
+      commissioning.start();
+      this.#current = { credential, client, sync, heartbeat, commissioning };
       this.#fault = null;
     } catch (error) {
       // A damaged file: said in status and by the doctor, and cured by enrolling again.
@@ -123,7 +134,11 @@ export class Uplink implements Part {
   async #disconnect(): Promise<void> {
     const current = this.#current;
     this.#current = undefined;
-    await Promise.all([current?.sync.stop(), current?.heartbeat.stop()]);
+    await Promise.all([
+      current?.sync.stop(),
+      current?.heartbeat.stop(),
+      current?.commissioning.stop(),
+    ]);
     current?.client.close();
   }
 }

@@ -56,6 +56,8 @@ const decides = [
   'gateway/sources/topic-filter.ts',
   'gateway/sync/outcome.ts',
   'gateway/local/diagnosis.ts',
+  'gateway/local/page-state.ts',
+  'gateway/pairing/commissioning.ts',
   'gateway/pairing/polling.ts',
   'cloud-sync/health/alert-rules.ts',
   'cloud-sync/health/alert-states.ts',

@@ -21,7 +21,7 @@ function paired(
     direction: 'as-is' as const,
     ...sensor,
   };
-  return { sensor: whole, profile, address: addressOf(whole, profile) };
+  return { sensor: whole, profile, address: addressOf(whole, profile), metered_device: '' };
 }
 
 test('an HPC168 is asked with the bytes of its published request', () => {

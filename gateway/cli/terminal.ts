@@ -1,0 +1,67 @@
+/** What a person sees beyond plain lines: colour, a line that changes, questions. All on stderr. */
+import { createInterface } from 'node:readline/promises';
+import { styleText } from 'node:util';
+import { FootbridgeError } from '../../shared/runtime/errors.ts';
+
+type Style = 'green' | 'yellow' | 'red' | 'bold' | 'dim';
+
+/** Coloured where the output is a terminal that can, and NO_COLOR does not forbid it. */
+export function styled(style: Style, text: string, stream = process.stdout): string {
+  return stream.isTTY === true && stream.hasColors() ? styleText(style, text) : text;
+}
+
+/** Whether somebody sits there who can answer. */
+export function isAttended(): boolean {
+  return process.stdin.isTTY === true && process.stderr.isTTY === true;
+}
+
+/** One line that is written over while something goes on; nothing where nobody watches. */
+export class LiveLine {
+  readonly #shown = process.stderr.isTTY === true;
+
+  show(text: string): void {
+    if (this.#shown) process.stderr.write(`\r\x1b[K${text}`);
+  }
+
+  end(): void {
+    this.show('');
+  }
+}
+
+/** Asks until the answer is allowed. An empty answer is the proposal. */
+async function ask(
+  question: string,
+  proposal: string,
+  faultOf: (answer: string) => string | null = () => null,
+): Promise<string> {
+  for (;;) {
+    const typed = (
+      await answerTo(`${question}${proposal === '' ? '' : ` [${proposal}]`}: `)
+    ).trim();
+    const answer = typed === '' ? proposal : typed;
+    const fault = answer === '' ? 'an answer is needed' : faultOf(answer);
+    if (fault === null) return answer;
+    process.stderr.write(`  ${fault}\n`);
+  }
+}
+
+export async function confirm(question: string): Promise<boolean> {
+  const answer = await ask(`${question} (y/n)`, 'y', (text) =>
+    /^(y|yes|n|no)$/i.test(text) ? null : 'type y or n',
+  );
+  return /^y/i.test(answer);
+}
+
+async function answerTo(question: string): Promise<string> {
+  const lines = createInterface({ input: process.stdin, output: process.stderr });
+  const ended = new AbortController();
+  lines.once('close', () => ended.abort());
+  try {
+    return await lines.question(question, { signal: ended.signal });
+  } catch (cause) {
+    // Ctrl-C or Ctrl-D at a question: nothing has been changed by it.
+    throw new FootbridgeError('usage', 'ended at a question', { cause });
+  } finally {
+    lines.close();
+  }
+}
