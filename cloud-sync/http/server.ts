@@ -144,7 +144,7 @@ function gatewayRoutes(app: FastifyInstance, options: HttpOptions): void {
   });
 
   app.post('/v1/commissioning', async (request): Promise<CommissioningAnswer> => {
-    const gateway = await gatewayOf(db, request);
+    const gateway = await authenticator.authenticate(request.headers.authorization);
     const body = parseJson(await bodyOf(request, commissioningLimits));
     return storeCommissioning(db, gateway, validate(commissioningSchema, body, 'body_malformed'));
   });
