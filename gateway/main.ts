@@ -17,7 +17,7 @@ import { Pairing } from './pairing/pairing.ts';
 import { SensorRegistry } from './pairing/sensor-registry.ts';
 import { Pipeline } from './pipeline.ts';
 import type { Catalogue } from './profiles/catalogue.ts';
-import { openSandbox } from './profiles/script-sandbox.ts';
+import { ScriptSandbox } from './profiles/script-sandbox.ts';
 import { certificatesOf } from './sources/certificates.ts';
 import { openSource } from './sources/open-source.ts';
 import { gatewayStatus, heartbeatOf, type StatusParts, sensorStatus } from './status.ts';
@@ -43,12 +43,12 @@ export async function startGateway(options: GatewayOptions): Promise<{ stop(): P
   const { buffer, recovered } = await ReadingBuffer.open({ path: files.buffer, clock, log });
   if (recovered.set_aside !== null) log.error({ detail: recovered.set_aside }, 'buffer_damaged');
   const report_interval_ms = config.report_interval_s * 1000;
-  const runScript = await openSandbox(clock);
+  const sandbox = new ScriptSandbox(clock);
   const pipeline = new Pipeline({
     registry,
     buffer,
     recovered,
-    runScript,
+    runScript: sandbox.run,
     report_interval_ms,
     clock,
     log,
@@ -103,7 +103,10 @@ export async function startGateway(options: GatewayOptions): Promise<{ stop(): P
     finishWalkTest: (ended) => walkTests.finish(ended),
     giveUpWalkTest: () => walkTests.giveUp(),
   });
-  const closing: Part = { name: 'buffer', start: () => {}, stop: () => buffer.close() };
+  const closing: Part[] = [
+    { name: 'buffer', start: () => {}, stop: () => buffer.close() },
+    { name: 'scripts', start: () => {}, stop: () => sandbox.close() },
+  ];
   const notify = sdNotify({
     environment: options.notify,
     makesProgress: () => buffer.failure === null,
@@ -112,7 +115,7 @@ export async function startGateway(options: GatewayOptions): Promise<{ stop(): P
 
   const lifecycle = new Lifecycle(clock, log);
   pairing.applyToSources();
-  await lifecycle.start([closing, local, page, uplink, ...sources, notify]);
+  await lifecycle.start([...closing, local, page, uplink, ...sources, notify]);
   log.info({ version, data_dir: config.data_dir, sensors: registry.list().length }, 'counting');
   return { stop: () => lifecycle.stop() };
 }

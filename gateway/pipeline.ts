@@ -17,6 +17,7 @@ import { deviceAddress, keyOfDevice, unitAddress } from './pairing/sensor.ts';
 import type { PairedSensor, SensorRegistry } from './pairing/sensor-registry.ts';
 import { decode } from './profiles/decode.ts';
 import type { Decoded, MeasureRecord, RunScript } from './profiles/measure.ts';
+import { runScripts } from './profiles/messages.ts';
 import type { Frame } from './sources/source.ts';
 
 export interface PipelineOptions {
@@ -58,7 +59,7 @@ export class Pipeline {
     if (frame.fault !== undefined) {
       return this.#quarantine(frame, frame.fault.reason, frame.fault.detail);
     }
-    const { registry, runScript } = this.#options;
+    const { registry } = this.#options;
     const asked =
       registry.at(frame.source, frame.address) ?? registry.sharing(frame.source, frame.address);
     if (asked === undefined) {
@@ -68,7 +69,18 @@ export class Pipeline {
         `no sensor is paired with ${frame.address}`,
       );
     }
-    const decoded = decode(asked.profile, frame.bytes, { runScript });
+    if (asked.profile.codec.kind === 'script') return this.#acceptScripted(asked, frame);
+    return this.#understand(asked, decode(asked.profile, frame.bytes), frame);
+  }
+
+  /** The frames of one profile stay in their order: its script answers them one after another. */
+  async #acceptScripted(asked: PairedSensor, frame: Frame): Promise<void> {
+    const { profile } = asked;
+    const scripted = await runScripts(profile, frame.bytes, this.#options.runScript);
+    await this.#understand(asked, decode(profile, frame.bytes, scripted), frame);
+  }
+
+  #understand(asked: PairedSensor, decoded: Decoded, frame: Frame): Promise<void> {
     if (decoded.outcome === 'fault') return this.#quarantine(frame, decoded.reason, decoded.detail);
     if (decoded.outcome === 'ignored') {
       this.#seen.set(asked.sensor.sensor_id, frame.received_at);

@@ -53,17 +53,19 @@ Examples:
       const profile = /\.ya?ml$/.test(named)
         ? readProfile(named)
         : profileNamed(settingOf(command, installation).catalogue(), named);
-      const { openSandbox } = await import('../profiles/script-sandbox.ts');
-      const frames = tryFrames(
+      const { ScriptSandbox } = await import('../profiles/script-sandbox.ts');
+      const sandbox = new ScriptSandbox(systemClock);
+      const frames = await tryFrames(
         profile,
         payloads.flatMap((text) => payloadOf(profile, text)),
         {
-          runScript: await openSandbox(systemClock),
+          runScript: sandbox.run,
           direction: directionOf(options.direction),
           port: options.port === undefined ? undefined : portOf(options.port),
           received_at: options.at === undefined ? systemClock.now() : timeOf(options.at),
         },
       );
+      await sandbox.close();
       if (options.json === true) printJson({ profile: profile.name, frames });
       else for (const frame of frames) printTrial(frame);
       if (frames.some(({ outcome }) => outcome === 'fault')) process.exitCode = exitCode.fault;

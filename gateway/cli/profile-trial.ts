@@ -8,6 +8,7 @@ import { type Direction, turn } from '../meters/direction.ts';
 import { type MeterState, newMeterState, step } from '../meters/meter.ts';
 import { decode, decodedValues } from '../profiles/decode.ts';
 import type { Decoded, MeasureRecord, RefusedRecord, RunScript } from '../profiles/measure.ts';
+import { runScripts } from '../profiles/messages.ts';
 import type { Profile } from '../profiles/profile.ts';
 import { checksumOf } from '../sources/checksum.ts';
 import { Framer } from '../sources/framer.ts';
@@ -37,29 +38,35 @@ export interface Trial {
 const report_interval_ms = 60_000;
 
 /** Frames after one another through one meter, as a sensor `sensor` would see them. */
-export function tryFrames(
+export async function tryFrames(
   profile: Profile,
   payloads: readonly Uint8Array[],
   options: TrialOptions,
-): Trial[] {
+): Promise<Trial[]> {
   const meters = new Map<string, MeterState>();
   const frames = payloads.flatMap((bytes) => cut(profile, bytes));
-  return frames.map((frame, i) => {
-    if ('reason' in frame) return nothing('fault', frame.reason, frame.detail);
+  const trials: Trial[] = [];
+  for (const [i, frame] of frames.entries()) {
     const received_at = options.received_at + i * report_interval_ms;
-    return tryFrame(profile, frame.bytes, { ...options, received_at }, meters);
-  });
+    trials.push(
+      'reason' in frame
+        ? nothing('fault', frame.reason, frame.detail)
+        : await tryFrame(profile, frame.bytes, { ...options, received_at }, meters),
+    );
+  }
+  return trials;
 }
 
-function tryFrame(
+async function tryFrame(
   profile: Profile,
   bytes: Uint8Array,
   options: TrialOptions,
   meters: Map<string, MeterState>,
-): Trial {
+): Promise<Trial> {
   const { runScript, received_at } = options;
   const port = options.port ?? barePort(profile, bytes);
-  const how = { runScript, ...(port === undefined ? {} : { port }) };
+  const scripted = await runScripts(profile, bytes, runScript, port);
+  const how = { ...scripted, ...(port === undefined ? {} : { port }) };
   const decoded = decode(profile, bytes, how);
   if (decoded.outcome === 'fault') {
     return nothing('fault', decoded.reason, decoded.detail, profile, bytes, how);

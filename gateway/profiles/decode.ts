@@ -2,31 +2,12 @@
  * Frame bytes to measures, as the profile says: envelope, codec, mapping. Pure: no clock, no I/O,
  * never throws.
  */
-import type { Codec } from './codec-schema.ts';
-import { decodeBinary, decodeRegisters, decodeTlv } from './codecs/binary.ts';
 import { NotThisDevice, WrongLength } from './codecs/faults.ts';
-import { decodeCsv, decodeJson } from './codecs/text.ts';
-import { decodeXml } from './codecs/xml.ts';
-import { openEnvelope, type Uplink } from './envelope.ts';
-import type { Decoded, MeasureRecord, RefusedRecord, RunScript } from './measure.ts';
+import type { Decoded, MeasureRecord, RefusedRecord } from './measure.ts';
+import { type DecodeOptions, type Message, messagesOf } from './messages.ts';
 import { type Getter, getter, outermostScope, type Scope } from './path.ts';
 import type { Profile } from './profile.ts';
 import { holding, type RecordsRead, type RecordsReader, recordsReader } from './read-records.ts';
-
-export interface DecodeOptions {
-  /** Runs script codecs; a profile with one is a fault without it. */
-  readonly runScript?: RunScript;
-  /** The frame is the device's own bytes, already out of the envelope, from this LoRaWAN port. */
-  readonly port?: number;
-}
-
-/** One device message, decoded but not yet understood. */
-interface Message {
-  readonly value: unknown;
-  readonly device: string | null;
-  readonly time: unknown;
-  readonly key: string | null;
-}
 
 export function decode(profile: Profile, bytes: Uint8Array, options: DecodeOptions = {}): Decoded {
   try {
@@ -50,60 +31,6 @@ export function decodedValues(
   options: DecodeOptions = {},
 ): unknown[] {
   return messagesOf(profile, bytes, options).messages.map(({ value }) => value);
-}
-
-function messagesOf(
-  profile: Profile,
-  bytes: Uint8Array,
-  options: DecodeOptions,
-): { messages: Message[]; ignored: string | null } {
-  const { codec, ports } = profile;
-  if (profile.unwrap === undefined || options.port !== undefined) {
-    const port = options.port ?? 0;
-    if (options.port !== undefined && ports?.includes(port) === false) {
-      return { messages: [], ignored: `port_${port}` };
-    }
-    const value = runCodec(codec, bytes, port, options);
-    return { messages: [{ value, device: null, time: undefined, key: null }], ignored: null };
-  }
-  const uplinks = openEnvelope(decodeJson(bytes));
-  if (uplinks === null) throw new NotThisDevice('no envelope of a LoRaWAN network server');
-  const wanted = uplinks.filter(
-    ({ bytes, port }) => bytes === null || ports?.includes(port) !== false,
-  );
-  const ignored = wanted.length === 0 ? `port_${uplinks[0]?.port ?? 0}` : null;
-  const messages = wanted.map((uplink) => ({
-    ...uplink,
-    value: contentOf(codec, uplink, options),
-  }));
-  return { messages, ignored };
-}
-
-/** The device's own bytes where they are there: what a server made of them may be anything. */
-function contentOf(codec: Codec, { bytes, port, object }: Uplink, options: DecodeOptions): unknown {
-  if (bytes !== null) return runCodec(codec, bytes, port, options);
-  if (object === undefined) throw new Error('the envelope carries neither bytes nor values');
-  return object;
-}
-
-function runCodec(codec: Codec, bytes: Uint8Array, port: number, options: DecodeOptions): unknown {
-  switch (codec.kind) {
-    case 'json':
-      return decodeJson(bytes);
-    case 'xml':
-      return decodeXml(bytes);
-    case 'csv':
-      return decodeCsv(codec, bytes);
-    case 'binary':
-      return decodeBinary(codec, bytes);
-    case 'tlv':
-      return decodeTlv(codec, bytes);
-    case 'registers':
-      return decodeRegisters(codec, bytes);
-    case 'script':
-      if (options.runScript === undefined) throw new Error('no sandbox for script codecs is open');
-      return options.runScript(codec.source, bytes, port);
-  }
 }
 
 /** A mapping as functions; a profile is compiled when its first frame arrives. */

@@ -53,8 +53,8 @@ export interface RefusedRecord {
   readonly detail: string;
 }
 
-/** Runs the text of a script codec on one frame. @throws an Error that says what went wrong. */
-export type RunScript = (source: string, bytes: Uint8Array, port: number) => unknown;
+/** Runs the text of a script codec on one message. Rejects with an Error that says what went wrong. */
+export type RunScript = (source: string, bytes: Uint8Array, port: number) => Promise<unknown>;
 
 /** What a frame turned out to be. */
 export type Decoded =

@@ -1,132 +1,139 @@
 /**
- * Runs vendors' payload codecs (LoRa Alliance TS013, and the two older forms that most files still
- * carry) in QuickJS: no file, no network, no clock of this process, a limit on time and on memory.
- * A script that runs into a limit loses its whole engine, so that nothing it did is left behind.
+ * Runs script codecs in a thread of their own, one call after another. A call that has used its CPU
+ * time without an answer loses its thread, wherever in the engine it is; the next call gets a new one.
+ * Meanwhile this thread goes on: sources are read and commits are made.
  */
-import {
-  newQuickJSWASMModuleFromVariant,
-  type QuickJSContext,
-  type QuickJSHandle,
-  type QuickJSRuntime,
-  type QuickJSWASMModule,
-} from 'quickjs-emscripten-core';
+import { readFileSync } from 'node:fs';
+import { Worker } from 'node:worker_threads';
 import type { Clock } from '../../shared/runtime/clock.ts';
 import type { RunScript } from './measure.ts';
+import { script_ms_max } from './script-engine.ts';
+import {
+  cpuTime_ms,
+  type ScriptAnswer,
+  type ScriptRequest,
+  type ScriptThreadData,
+  type ScriptThreadReady,
+} from './script-protocol.ts';
 
-const time_limit_ms = 20;
-/**
- * The engine looks at the clock every 10,000 steps. A script that has done fewer is not stopped:
- * it is the machine that stood still, and a count must not be lost for it. Inside a single built-in
- * (sorting a huge list) the engine does not look, so such a loop ends later than its limit.
- */
-const looks_min = 2;
-const memory_limit_bytes = 16 * 1024 * 1024;
-const stack_limit_bytes = 256 * 1024;
+/** Reading a script's text and starting an engine for it, once a thread. */
+const load_ms_max = 250;
 
-/** Called with bytes as JSON and a port; answers with JSON, so that one string crosses each way. */
-const entry = `(function (bytes, port) {
-  var input = JSON.parse(bytes);
-  if (typeof decodeUplink === 'function') {
-    var answer = decodeUplink({ bytes: input, fPort: port, recvTime: new Date(0), variables: {} });
-    if (answer && answer.errors && answer.errors.length > 0) throw new Error(answer.errors.join('; '));
-    return JSON.stringify(answer && answer.data);
+interface Waiting {
+  readonly source: string;
+  readonly bytes: Uint8Array;
+  readonly port: number;
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (error: Error) => void;
+}
+
+/** One thread and what it knows. */
+interface Thread {
+  readonly worker: Worker;
+  readonly progress: Float64Array<SharedArrayBuffer>;
+  /** Scripts whose text it has, by number. */
+  readonly scripts: Map<string, number>;
+  /** Null until it is warm. */
+  ready: ScriptThreadReady | null;
+}
+
+export class ScriptSandbox {
+  readonly #clock: Clock;
+  readonly #waiting: Waiting[] = [];
+  #thread: Thread | null = null;
+  /** What the thread is at, for the first of those who wait. */
+  #request: { readonly id: number; stopWatching: () => void } | null = null;
+  #requests_made = 0;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
   }
-  if (typeof Decode === 'function') return JSON.stringify(Decode(port, input, {}));
-  if (typeof Decoder === 'function') return JSON.stringify(Decoder(input, port));
-  throw new Error('the script has no decodeUplink');
-})`;
 
-interface Engine {
-  readonly runtime: QuickJSRuntime;
-  readonly context: QuickJSContext;
-  readonly decode: QuickJSHandle;
-}
+  /** Answers come in the order of the calls. The thread starts with the first. */
+  readonly run: RunScript = (source, bytes, port) =>
+    new Promise((resolve, reject) => {
+      this.#waiting.push({ source, bytes, port, resolve, reject });
+      this.#next();
+    });
 
-type StopAfter = () => () => boolean;
-
-/** Loads the engine's WebAssembly once; each script then has an engine of its own. */
-export async function openSandbox(clock: Pick<Clock, 'monotonic'>): Promise<RunScript> {
-  const module = await newQuickJSWASMModuleFromVariant(
-    import('@jitl/quickjs-wasmfile-release-sync'),
-  );
-  const engines = new Map<string, Engine>();
-  const stopAfter: StopAfter = () => {
-    const deadline = clock.monotonic() + time_limit_ms;
-    let looks = 0;
-    return () => {
-      looks += 1;
-      return looks > looks_min && clock.monotonic() > deadline;
-    };
-  };
-  const run: RunScript = (source, bytes, port) => {
-    const engine = engines.get(source) ?? startEngine(module, source, stopAfter);
-    engines.set(source, engine);
-    engine.runtime.setInterruptHandler(stopAfter());
-    try {
-      return call(engine, bytes, port);
-    } catch (error) {
-      engines.delete(source);
-      discard(engine);
-      throw error;
-    }
-  };
-  // The first call compiles the engine itself, which is no frame's fault.
-  const first = 'function decodeUplink(input) { return { data: input.bytes }; }';
-  run(first, Uint8Array.of(1), 1);
-  engines.delete(first);
-  return run;
-}
-
-function startEngine(module: QuickJSWASMModule, source: string, stopAfter: StopAfter): Engine {
-  const runtime = module.newRuntime();
-  runtime.setMemoryLimit(memory_limit_bytes);
-  runtime.setMaxStackSize(stack_limit_bytes);
-  runtime.setInterruptHandler(stopAfter());
-  const context = runtime.newContext();
-  try {
-    unwrap(context, context.evalCode(source, 'codec.js')).dispose();
-    return { runtime, context, decode: unwrap(context, context.evalCode(entry, 'entry.js')) };
-  } catch (error) {
-    context.dispose();
-    runtime.dispose();
-    throw error;
+  async close(): Promise<void> {
+    const thread = this.#thread;
+    this.#end(new Error('the gateway stops'));
+    for (const { reject } of this.#waiting.splice(0)) reject(new Error('the gateway stops'));
+    await thread?.worker.terminate();
   }
-}
 
-function call({ context, decode }: Engine, bytes: Uint8Array, port: number): unknown {
-  const list = context.newString(JSON.stringify([...bytes]));
-  const number = context.newNumber(port);
-  try {
-    const answer = unwrap(context, context.callFunction(decode, context.undefined, list, number));
-    const text: unknown = context.dump(answer);
-    answer.dispose();
-    if (typeof text !== 'string') throw new Error('the script answers with nothing');
-    return JSON.parse(text);
-  } finally {
-    list.dispose();
-    number.dispose();
+  #next(): void {
+    const [waiting] = this.#waiting;
+    if (this.#request !== null || waiting === undefined) return;
+    this.#thread ??= this.#start();
+    const thread = this.#thread;
+    if (thread.ready === null) return;
+    this.#requests_made += 1;
+    const id = this.#requests_made;
+    const { source, bytes, port } = waiting;
+    const script = thread.scripts.get(source);
+    const request: ScriptRequest =
+      script === undefined
+        ? { id, script: thread.scripts.size, source }
+        : { id, script, bytes, port };
+    if (script === undefined) thread.scripts.set(source, request.script);
+    this.#request = { id, stopWatching: () => {} };
+    thread.worker.postMessage(request);
+    this.#watch(thread, id, script === undefined ? load_ms_max : script_ms_max);
   }
-}
 
-type Result = ReturnType<QuickJSContext['evalCode']>;
+  #start(): Thread {
+    const progress = new Float64Array(new SharedArrayBuffer(16));
+    const workerData: ScriptThreadData = { progress };
+    const worker = new Worker(new URL('./script-thread.js', import.meta.url), { workerData });
+    const thread: Thread = { worker, progress, scripts: new Map(), ready: null };
+    worker.unref();
+    worker.on('message', (message: ScriptThreadReady | ScriptAnswer) => {
+      if (this.#thread !== thread) return;
+      if ('task' in message) thread.ready = message;
+      else this.#settle(message);
+      this.#next();
+    });
+    worker.on('error', (error) => {
+      if (this.#thread !== thread) return;
+      this.#end(error);
+      this.#next();
+    });
+    return thread;
+  }
 
-/** @throws an Error with the script's own message. */
-function unwrap(context: QuickJSContext, result: Result): QuickJSHandle {
-  if (result.error === undefined) return result.value;
-  const thrown: unknown = context.dump(result.error);
-  result.error.dispose();
-  const message =
-    typeof thrown === 'object' && thrown !== null && 'message' in thrown ? thrown.message : thrown;
-  throw new Error(`the script failed: ${String(message).slice(0, 200)}`);
-}
+  /** Looks again after as long as it may still take. The machine standing still costs it nothing. */
+  #watch(thread: Thread, id: number, limit_ms: number, left_ms = limit_ms): void {
+    const stopWatching = this.#clock.after(Math.max(1, Math.ceil(left_ms)), () => {
+      if (this.#request?.id !== id || thread.progress[1] === id) return;
+      const task = thread.ready?.task ?? null;
+      const began = thread.progress[0] ?? Number.NaN;
+      const used = task === null ? limit_ms : cpuTime_ms(task, readFileSync) - began;
+      if (used < limit_ms) return this.#watch(thread, id, limit_ms, limit_ms - used);
+      this.#end(new Error(`the script ran longer than ${limit_ms} ms`));
+      this.#next();
+    });
+    if (this.#request !== null) this.#request.stopWatching = stopWatching;
+  }
 
-/** A script stopped in the middle may hold objects that cannot be freed one by one. */
-function discard({ context, runtime, decode }: Engine): void {
-  try {
-    decode.dispose();
-    context.dispose();
-    runtime.dispose();
-  } catch {
-    // The engine's own check for leaks; its memory is bounded and it is not used again.
+  #settle(answer: ScriptAnswer): void {
+    if (this.#request?.id !== answer.id) return;
+    this.#request.stopWatching();
+    this.#request = null;
+    if ('loaded' in answer) return;
+    const waiting = this.#waiting.shift();
+    if ('error' in answer) waiting?.reject(new Error(answer.error));
+    else waiting?.resolve(JSON.parse(answer.json));
+  }
+
+  /** Ends the thread and what it was at. */
+  #end(error: Error): void {
+    const { worker } = this.#thread ?? {};
+    this.#thread = null;
+    void worker?.terminate();
+    this.#request?.stopWatching();
+    this.#request = null;
+    this.#waiting.shift()?.reject(error);
   }
 }

@@ -37,7 +37,7 @@ function store() {
         epoch: 'e',
         set_aside: null,
       },
-      runScript: () => undefined,
+      runScript: () => Promise.reject(new Error('no script is expected')),
       report_interval_ms: 60_000,
       clock: systemClock,
       log: silentLog,

@@ -9,7 +9,7 @@ type Rule = (file: SourceFile) => string[];
 
 /** Where each npm package lives. A second home would be a second way in. */
 const homes: Record<string, readonly string[]> = {
-  '@jitl/quickjs-wasmfile-release-sync': ['gateway/profiles/script-sandbox.ts'],
+  '@jitl/quickjs-wasmfile-release-sync': ['gateway/profiles/script-engine.ts'],
   aedes: ['demo/broker.ts'],
   'mqtt-packet': ['gateway/sources/mqtt-device.ts'],
   'better-sqlite3': ['gateway/buffer/'],
@@ -22,7 +22,7 @@ const homes: Record<string, readonly string[]> = {
   'node-pty': ['demo/pseudo-terminal.ts'],
   pg: ['cloud-sync/db/'],
   pino: ['shared/runtime/log.ts'],
-  'quickjs-emscripten-core': ['gateway/profiles/script-sandbox.ts'],
+  'quickjs-emscripten-core': ['gateway/profiles/script-engine.ts'],
   serialport: ['gateway/sources/serial-port.ts'],
   yaml: ['gateway/config/yaml.ts'],
   zod: ['gateway/', 'cloud-sync/', 'shared/wire/'],
@@ -39,6 +39,7 @@ const decides = [
   'gateway/profiles/iso-time.ts',
   'gateway/profiles/mapping-schema.ts',
   'gateway/profiles/measure.ts',
+  'gateway/profiles/messages.ts',
   'gateway/profiles/path.ts',
   'gateway/profiles/profile.ts',
   'gateway/profiles/read-records.ts',
