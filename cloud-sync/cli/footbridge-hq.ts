@@ -7,6 +7,7 @@ import { printError } from '../../shared/runtime/command-output.ts';
 import { exitCode } from '../../shared/runtime/errors.ts';
 import { alertCommand } from './alert-command.ts';
 import { biCommand } from './bi-command.ts';
+import { calendarCommand } from './calendar-command.ts';
 import { doctorCommand } from './doctor-command.ts';
 import { gatewayCommand } from './gateway-command.ts';
 import { keyCommand } from './key-command.ts';
@@ -16,6 +17,7 @@ import { regionCommand } from './region-command.ts';
 import { reportCommand } from './report-command.ts';
 import { retentionCommand } from './retention-command.ts';
 import { rollupCommand } from './rollup-command.ts';
+import { sensorCommand } from './sensor-command.ts';
 import { serveCommand } from './serve-command.ts';
 import { storeCommand } from './store-command.ts';
 import { userCommand } from './user-command.ts';
@@ -44,6 +46,8 @@ function program(root: string): Command {
     orgCommand(root),
     storeCommand(root),
     regionCommand(root),
+    sensorCommand(root),
+    calendarCommand(root),
     gatewayCommand(root),
     userCommand(root),
     keyCommand(root),

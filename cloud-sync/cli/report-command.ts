@@ -1,10 +1,12 @@
-/** `footbridge-hq report hours|totals|days|alerts|commissioning`. */
+/** `footbridge-hq report hours|totals|days|periods|alerts|commissioning`. */
 import type { Command } from 'commander';
+import { z } from 'zod';
 import { printJson, printTable } from '../../shared/runtime/command-output.ts';
 import { alertsOf } from '../reports/alerts.ts';
 import { commissioningOf } from '../reports/commissioning.ts';
 import { daysOf, totalsOf } from '../reports/days.ts';
 import { hoursOf } from '../reports/hours.ts';
+import { period_kinds, periodsOf } from '../reports/periods.ts';
 import { command, group } from './command.ts';
 import type { CommonOptions } from './context.ts';
 import { createContext, withDatabase } from './context.ts';
@@ -15,9 +17,12 @@ import {
   commissioningRow,
   day_columns,
   dayRow,
+  period_columns,
+  periodRow,
   total_columns,
   totalRow,
 } from './report-tables.ts';
+import { validated } from './validated.ts';
 
 interface HoursOptions extends CommonOptions {
   readonly org: string;
@@ -26,6 +31,10 @@ interface HoursOptions extends CommonOptions {
   readonly from?: string;
   readonly to?: string;
 }
+
+const periodSchema = z.object({
+  by: z.enum(period_kinds, { error: `use ${period_kinds.join(', ')}` }),
+});
 
 interface AlertsOptions extends CommonOptions {
   readonly org: string;
@@ -104,6 +113,24 @@ export function reportCommand(package_root: string): Command {
       else printTable(day_columns, report.days.map(dayRow));
     });
 
+  const periods = command('periods', {
+    summary: 'Weeks, months, quarters or years of a store, with last year beside them.',
+    example:
+      'footbridge-hq report periods --org acme --store mad-1 --by month --as mar@acme.example',
+  })
+    .requiredOption('--org <slug>', 'organization')
+    .requiredOption('--store <code>', 'store')
+    .requiredOption('--as <email>', 'the person asking')
+    .option('--by <period>', period_kinds.join(', '), 'week')
+    .action(async (options: HoursOptions) => {
+      const { by } = validated(periodSchema, options);
+      const report = await withDatabase(createContext(package_root, options), async (db) =>
+        periodsOf(db, await personAsking(db, options), options.store, by),
+      );
+      if (options.json) printJson({ organization: options.org, by, ...report });
+      else printTable(period_columns, report.periods.map(periodRow));
+    });
+
   const alerts = command('alerts', {
     summary: 'Alerts of the stores that this person may see, newest first.',
     example: 'footbridge-hq report alerts --org acme --as mar@acme.example --open',
@@ -141,6 +168,7 @@ export function reportCommand(package_root: string): Command {
     hours,
     totals,
     days,
+    periods,
     alerts,
     commissioning,
   ]);

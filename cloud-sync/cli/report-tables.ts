@@ -1,6 +1,7 @@
 /** How reports about a store read on a terminal. */
 import type { CommissioningRow } from '../reports/commissioning.ts';
 import type { StoreDay, StoreTotal } from '../reports/days.ts';
+import type { StorePeriod } from '../reports/periods.ts';
 
 type Row = (string | number | null)[];
 
@@ -80,6 +81,38 @@ export function commissioningRow(sensor: CommissioningRow): Row {
     percent(sensor.accuracy_out),
     sensor.who,
   ];
+}
+
+export const period_columns = [
+  'year',
+  'no',
+  'from',
+  'to',
+  'footfall',
+  'before',
+  'last year',
+  'as reported',
+  'covered',
+  'status',
+];
+
+export function periodRow(period: StorePeriod): Row {
+  return [
+    period.year,
+    period.number,
+    period.first_date,
+    period.last_date,
+    period.footfall,
+    change(period.vs_previous_percent),
+    change(period.vs_last_year_percent),
+    change(period.vs_last_year_as_reported_percent),
+    percent(period.coverage),
+    period.status,
+  ];
+}
+
+function change(by_percent: number | null): string | null {
+  return by_percent === null ? null : `${by_percent < 0 ? '' : '+'}${by_percent.toFixed(1)} %`;
 }
 
 /** With its offset: in an autumn night there are two hours of one name. */

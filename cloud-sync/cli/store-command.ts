@@ -1,4 +1,4 @@
-/** `footbridge-hq store add|list|trading|closed|maintenance`. */
+/** `footbridge-hq store add|list|trading|closed|holiday|reset-hour|maintenance`. */
 import type { Command } from 'commander';
 import { printJson, printLine, printTable } from '../../shared/runtime/command-output.ts';
 import { organizationBySlug } from '../tenants/organizations.ts';
@@ -6,7 +6,13 @@ import { addStore, listStores } from '../tenants/stores.ts';
 import { command, group } from './command.ts';
 import type { CommonOptions } from './context.ts';
 import { createContext, withDatabase } from './context.ts';
-import { closedCommand, maintenanceCommand, tradingCommand } from './trading-command.ts';
+import {
+  closedCommand,
+  holidayCommand,
+  maintenanceCommand,
+  resetHourCommand,
+  tradingCommand,
+} from './trading-command.ts';
 
 interface AddOptions extends CommonOptions {
   readonly org: string;
@@ -56,6 +62,8 @@ export function storeCommand(package_root: string): Command {
     list,
     tradingCommand(package_root),
     closedCommand(package_root),
+    holidayCommand(package_root),
+    resetHourCommand(package_root),
     maintenanceCommand(package_root),
   ]);
 }

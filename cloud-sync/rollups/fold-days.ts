@@ -62,33 +62,14 @@ const days_of_marks = `day as materialized (
   join public.stores s on s.organization_id = $1 and s.id = d.store_id
 )`;
 
-/**
- * In quarter hours from the reset on. Counting lines miss people, so entries and exits of a day never
- * agree; once the day is over, the smaller side is scaled up to the larger, and the day closes at
- * zero. Raw counts are never touched, and nothing is clamped but the peak.
- */
-const occupancy = `with ${days_of_marks}, drift as (
-  select d.store_id, d.date, sum(h.total_in)::numeric as ins, sum(h.total_out)::numeric as outs,
-    ((d.date + 1 + make_interval(hours => d.occupancy_reset_hour)) at time zone d.timezone)
-      <= to_timestamp($4::float8 / 1000) as over
-  from day d join public.store_hourly h on h.organization_id = $1 and h.store_id = d.store_id
-    and h.business_date = d.date
-  group by d.store_id, d.date, d.timezone, d.occupancy_reset_hour
-), scaled as (
-  select store_id, date,
-    case when over and ins > 0 and outs > ins then outs / ins else 1 end as in_scale,
-    case when over and outs > 0 and ins > outs then ins / outs else 1 end as out_scale
-  from drift
-), step as (
-  select h.store_id, h.start_time, q.k, sum(q.ins * s.in_scale - q.outs * s.out_scale)
-    over (partition by h.store_id, s.date order by h.start_time, q.k) as inside
-  from scaled s join public.store_hourly h on h.organization_id = $1 and h.store_id = s.store_id
-    and h.business_date = s.date
-  cross join lateral unnest(h.in_quarters, h.out_quarters) with ordinality as q (ins, outs, k)
-), level as (
-  select store_id, start_time, round(max(inside) filter (where k = 4)) as net,
-    round(greatest(max(inside), 0)) as peak
-  from step group by store_id, start_time
+/** Once a business day is over, what `app.occupancy` says of it is corrected for drift. */
+const occupancy = `with ${days_of_marks}, level as materialized (
+  select * from app.occupancy(array(
+    select (h.store_id, h.business_date, h.start_time, h.in_quarters, h.out_quarters,
+      ((d.date + 1 + make_interval(hours => d.occupancy_reset_hour)) at time zone d.timezone)
+        <= to_timestamp($4::float8 / 1000))::app.counted_hour
+    from day d join public.store_hourly h on h.organization_id = $1 and h.store_id = d.store_id
+      and h.business_date = d.date))
 )
 update public.store_hourly h set net_occupancy = l.net, peak_occupancy = l.peak
 from level l
@@ -96,7 +77,8 @@ where h.organization_id = $1 and h.store_id = l.store_id and h.start_time = l.st
   and (h.net_occupancy, h.peak_occupancy) is distinct from (l.net::integer, l.peak::integer)`;
 
 const totals = `with ${days_of_marks}, fresh as materialized (
-  select d.store_id, d.date, sum(h.footfall) as footfall, sum(h.total_in) as total_in,
+  select d.store_id, d.date, sum(h.footfall) as footfall, sum(h.staff_in) as staff_in,
+    sum(h.total_in) as total_in,
     sum(h.total_out) as total_out, sum(h.out_of_hours_in) as out_of_hours_in,
     sum(h.mall_traffic) as mall_traffic, count(*) as hours, sum(h.trading_s) as trading_s,
     (array_agg(h.local_hour order by h.footfall desc, h.start_time))[1] as peak_hour,
@@ -116,10 +98,10 @@ const totals = `with ${days_of_marks}, fresh as materialized (
     and not exists (select from fresh f where f.store_id = o.store_id and f.date = o.date)
 )
 insert into public.daily_analytics as o (organization_id, store_id, date, total_footfall, peak_hour,
-  peak_hour_footfall, total_in, total_out, out_of_hours_in, mall_traffic, capture_rate,
+  peak_hour_footfall, staff_in, total_in, total_out, out_of_hours_in, mall_traffic, capture_rate,
   peak_occupancy, hours_in_day, trading_s, coverage, status)
 select $1, f.store_id, f.date, f.footfall, case when f.peak_footfall > 0 then f.peak_hour end,
-  f.peak_footfall, f.total_in, f.total_out, f.out_of_hours_in, f.mall_traffic,
+  f.peak_footfall, f.staff_in, f.total_in, f.total_out, f.out_of_hours_in, f.mall_traffic,
   round(100.0 * f.footfall / nullif(f.mall_traffic, 0), 2), p.peak_occupancy, f.hours, f.trading_s,
   f.coverage::real,
   case when f.trading_s = 0 then 'closed' when coalesce(f.coverage, 0) = 0 then 'missing'
@@ -128,16 +110,18 @@ from fresh f left join peak p on p.store_id = f.store_id and p.date = f.date
 order by f.store_id, f.date
 on conflict (organization_id, store_id, date) do update set
   total_footfall = excluded.total_footfall, peak_hour = excluded.peak_hour,
-  peak_hour_footfall = excluded.peak_hour_footfall, total_in = excluded.total_in,
+  peak_hour_footfall = excluded.peak_hour_footfall, staff_in = excluded.staff_in,
+  total_in = excluded.total_in,
   total_out = excluded.total_out, out_of_hours_in = excluded.out_of_hours_in,
   mall_traffic = excluded.mall_traffic, capture_rate = excluded.capture_rate,
   peak_occupancy = excluded.peak_occupancy, hours_in_day = excluded.hours_in_day,
   trading_s = excluded.trading_s, coverage = excluded.coverage, status = excluded.status,
   updated_at = now()
-where (o.total_footfall, o.peak_hour, o.peak_hour_footfall, o.total_in, o.total_out,
+where (o.total_footfall, o.peak_hour, o.peak_hour_footfall, o.staff_in, o.total_in, o.total_out,
     o.out_of_hours_in, o.mall_traffic, o.peak_occupancy, o.hours_in_day, o.trading_s, o.coverage,
     o.status)
   is distinct from (excluded.total_footfall, excluded.peak_hour, excluded.peak_hour_footfall,
+    excluded.staff_in,
     excluded.total_in, excluded.total_out, excluded.out_of_hours_in, excluded.mall_traffic,
     excluded.peak_occupancy, excluded.hours_in_day, excluded.trading_s, excluded.coverage,
     excluded.status)`;

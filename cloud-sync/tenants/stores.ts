@@ -74,3 +74,19 @@ export async function storeByCode(
   }
   return store;
 }
+
+/** @param hour of the store's own clock at which nobody is inside, 0 to 23. */
+export async function setResetHour(
+  db: Database,
+  organization: Organization,
+  store: Store,
+  hour: number,
+): Promise<void> {
+  await db.inTenant({ organization_id: organization.id }, 'app_operator', ({ query }) =>
+    query(
+      `update public.stores set occupancy_reset_hour = $3, updated_at = now()
+       where organization_id = $1 and id = $2`,
+      [organization.id, store.id, hour],
+    ),
+  );
+}

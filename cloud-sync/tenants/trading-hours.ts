@@ -1,4 +1,7 @@
-/** When a store trades: weekly hours in its own time, and whole days on which it does not. */
+/**
+ * When a store trades: weekly hours in its own time, days with hours of their own, and whole days on
+ * which it does not.
+ */
 import { FootbridgeError } from '../../shared/runtime/errors.ts';
 import type { Database } from '../db/pool.ts';
 import type { Organization } from './organizations.ts';
@@ -123,6 +126,43 @@ export async function addMaintenance(
   } catch (error) {
     throw explainRefusal(error, {
       ends_after_it_starts: ['value_invalid', `--until "${window.until}": later than --from`],
+    });
+  }
+}
+
+/** Reads `10:00-14:00`. @throws usage */
+export function parseHolidayHours(text: string): { opens: string; closes: string } {
+  const [, opens, closes] = /^(\d\d:\d\d)-(\d\d:\d\d)$/.exec(text) ?? [];
+  if (opens === undefined || closes === undefined) {
+    throw new FootbridgeError('usage', `--hours "${text}": use times such as "10:00-14:00"`);
+  }
+  return { opens, closes };
+}
+
+/** Replaces what was said of that day before. @throws value_invalid */
+export async function addHoliday(
+  db: Database,
+  organization: Organization,
+  store: Store,
+  holiday: { date: string; name: string; hours?: { opens: string; closes: string } | undefined },
+): Promise<void> {
+  const key = [organization.id, store.id, holiday.date];
+  try {
+    await db.inTenant({ organization_id: organization.id }, 'app_operator', async ({ query }) => {
+      await query(
+        'delete from public.store_holidays where organization_id = $1 and store_id = $2 and date = $3',
+        key,
+      );
+      await query(
+        `insert into public.store_holidays (organization_id, store_id, date, name, opens, closes)
+         values ($1, $2, $3, $4, $5, $6)`,
+        [...key, holiday.name, holiday.hours?.opens ?? null, holiday.hours?.closes ?? null],
+      );
+    });
+  } catch (error) {
+    throw explainRefusal(error, {
+      opens_before_it_closes: ['value_invalid', '--hours: a store closes after it opens'],
+      whole_quarter_hours: ['value_invalid', '--hours: use whole quarter hours'],
     });
   }
 }

@@ -83,6 +83,50 @@ describe('footbridge-hq', () => {
     expect(await json('migrate', 'status')).toMatchObject({ pending: [], unknown: [] });
   }, 30_000);
 
+  it('takes calendars, holidays and what a line counts for, and says which value does not fit', async () => {
+    const org = ['--org', 'acme'];
+    const store = [...org, '--store', 'blr-1'];
+    expect(await json('calendar', 'show', ...org)).toMatchObject({ week_starts: 'monday' });
+    expect(await json('calendar', 'set', ...org, '--kind', '4-5-4')).toMatchObject({
+      week_starts: 'sunday',
+      year_starts: '02-01',
+      weeks: '4-5-4',
+    });
+    const holiday = ['--date', '2026-11-08', '--name', 'Diwali', '--hours', '17:00-21:00'];
+    expect(await json('store', 'holiday', ...store, ...holiday)).toMatchObject({
+      hours_to_compute: 0,
+    });
+    expect(await json('store', 'reset-hour', ...store, '--hour', '5')).toMatchObject({
+      store: 'blr-1',
+    });
+    expect(await json('sensor', 'list', ...store)).toMatchObject({ sensors: [] });
+    const asking = [...store, '--as', 'm@acme.example', '--by', 'month'];
+    expect(await json('report', 'periods', ...asking)).toMatchObject({ periods: [] });
+
+    const refused = async (...args: string[]) => {
+      const { code, stderr } = await run(args);
+      return [code, stderr.split('\n').find((line) => line.includes('"')) ?? stderr];
+    };
+    const wrong = [
+      ['calendar', 'set', ...org, '--kind', 'lunar'],
+      ['store', 'holiday', ...store, '--date', '2026-02-30', '--name', 'x'],
+      ['store', 'reset-hour', ...store, '--hour', '24'],
+      ['sensor', 'set', ...store, '--sensor', 'door', '--role', 'exit'],
+      ['report', 'periods', ...asking, '--by', 'decade'],
+    ];
+    const answers = await Promise.all(wrong.map((args) => refused(...args)));
+    expect(answers).toEqual([
+      [2, expect.stringContaining('--kind "lunar": use iso')],
+      [2, expect.stringContaining('--date "2026-02-30": use YYYY-MM-DD')],
+      [2, expect.stringContaining('--hour "24"')],
+      [2, expect.stringContaining('--role "exit": use entrance')],
+      [2, expect.stringContaining('--by "decade": use week')],
+    ]);
+    expect(await refused('sensor', 'set', ...store, '--sensor', 'door', '--role', 'staff')).toEqual(
+      [1, expect.stringContaining('"door" in store "blr-1"')],
+    );
+  }, 60_000);
+
   it('says what is wrong, the value seen and what to do, and exits by kind', async () => {
     const cases: [string[], Record<string, string>, number, string][] = [
       [['org', 'add', '--slug', 'No Slug', '--name', 'x'], {}, 2, '"No Slug"'],

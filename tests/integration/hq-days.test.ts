@@ -80,6 +80,50 @@ describeOnEngines('days of a store', (engine) => {
     });
   });
 
+  it('take off footfall whom the device knows to be staff, and never off the counts', async () => {
+    const store = await addTestStore(hq);
+    await opens(store, '10:00', '12:00');
+    await addLine(hq, store, 'front-door/staff', { role: 'staff' });
+    await insertCounts(hq, store, [
+      ...anHour('front-door', at('09:00'), 2),
+      ...anHour('front-door/staff', at('09:00'), 2),
+      ...anHour('front-door', at('10:00'), 30),
+      ...anHour('front-door/staff', at('10:00'), 4),
+    ]);
+    await rollEverything(hq.db);
+    const columns = 'total_footfall, staff_in, out_of_hours_in, total_in, status';
+    expect(await day(store, columns)).toEqual({
+      total_footfall: 26,
+      staff_in: 4,
+      out_of_hours_in: 2,
+      total_in: 32,
+      status: 'complete',
+    });
+  });
+
+  it('say of each door what it added, beside the traffic of the mall', async () => {
+    const store = await addTestStore(hq);
+    await addLine(hq, store, 'mall', { role: 'outside' });
+    await insertCounts(hq, store, [
+      { sensor_id: 'front-door', at: at('10:00'), in: 50 },
+      { sensor_id: 'side-door', at: at('10:00'), in: 10 },
+      { sensor_id: 'mall', at: at('10:00'), in: 120, out: 80 },
+    ]);
+    await rollEverything(hq.db);
+    const doors = await hq.asOwner(
+      `select sensor_id, footfall, mall_traffic, capture_rate::float8, net_occupancy
+       from hourly_analytics where store_id = $1 order by 1`,
+      [store.store_id],
+    );
+    const nothing = { footfall: null, mall_traffic: null, capture_rate: null, net_occupancy: null };
+    const mall = { mall_traffic: 200, net_occupancy: null };
+    expect(doors).toEqual([
+      { sensor_id: 'front-door', footfall: 50, capture_rate: 25, ...mall },
+      { sensor_id: 'mall', ...nothing },
+      { sensor_id: 'side-door', footfall: 10, capture_rate: 5, ...mall },
+    ]);
+  });
+
   it('cut trading hours at quarter hours', async () => {
     const store = await addTestStore(hq);
     await opens(store, '09:30', '12:00');
