@@ -11,9 +11,8 @@ set local role app_owner;
 create table public.calendars (
   organization_id uuid primary key references public.organizations (id),
   week_starts smallint not null check (week_starts between 1 and 7),
-  year_starts_month smallint not null check (year_starts_month between 1 and 12),
-  -- Every month has it.
-  year_starts_day smallint not null check (year_starts_day between 1 and 28),
+  -- A day that every year has; its year says nothing.
+  year_starts date not null check (extract(day from year_starts) <= 28),
   weeks text check (weeks in ('4-5-4', '4-4-5', '5-4-4')),
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now()
@@ -145,8 +144,9 @@ cross join lateral (
       - ((anchor - date '0001-01-01' - (coalesce(c.week_starts, 1) - 1)) + 3) % 7 + 3 as starts
     from (values (-1), (0), (1), (2)) as y (k)
     cross join lateral (select extract(year from d.date)::integer + k as n) n
-    cross join lateral (select make_date(n, coalesce(c.year_starts_month, 1)::integer,
-      coalesce(c.year_starts_day, 1)::integer) as anchor) a
+    cross join lateral (select make_date(n,
+      coalesce(extract(month from c.year_starts), 1)::integer,
+      coalesce(extract(day from c.year_starts), 1)::integer) as anchor) a
   ) y
 ) w
 cross join lateral (

@@ -62,14 +62,17 @@ export async function setCalendar(
   organization: Organization,
   calendar: Calendar,
 ): Promise<void> {
-  const [month, day] = calendar.year_starts.split('-').map(Number);
   await db.inTenant({ organization_id: organization.id }, 'app_operator', async ({ query }) => {
     await query('delete from public.calendars where organization_id = $1', [organization.id]);
     await query(
-      `insert into public.calendars
-         (organization_id, week_starts, year_starts_month, year_starts_day, weeks)
-       values ($1, $2, $3, $4, $5)`,
-      [organization.id, weekdays.indexOf(calendar.week_starts) + 1, month, day, calendar.weeks],
+      `insert into public.calendars (organization_id, week_starts, year_starts, weeks)
+       values ($1, $2, ('2001-' || $3)::date, $4)`,
+      [
+        organization.id,
+        weekdays.indexOf(calendar.week_starts) + 1,
+        calendar.year_starts,
+        calendar.weeks,
+      ],
     );
   });
 }
@@ -81,8 +84,7 @@ export async function calendarOf(db: Database, organization: Organization): Prom
     'app_operator',
     ({ query }) =>
       query<{ week_starts: number; year_starts: string; weeks: Calendar['weeks'] }>(
-        `select week_starts, weeks, to_char(year_starts_month, 'FM00') || '-'
-           || to_char(year_starts_day, 'FM00') as year_starts
+        `select week_starts, weeks, to_char(year_starts, 'MM-DD') as year_starts
          from public.calendars where organization_id = $1`,
         [organization.id],
       ),
