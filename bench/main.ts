@@ -16,6 +16,7 @@ export interface Measured {
 /** One measurement a file. Loaded on demand, so that none disturbs the others. */
 const benches: Record<string, () => Promise<{ measure: () => Promise<Measured> }>> = {
   decode: () => import('./decode.ts'),
+  drain: () => import('./drain.ts'),
   ingest: () => import('./ingest.ts'),
   rollup: () => import('./rollup.ts'),
   rls: () => import('./rls.ts'),

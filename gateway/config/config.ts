@@ -169,7 +169,7 @@ const configSchema = z.strictObject({
   report_interval_s: z.number().int().min(1).max(900).default(60),
   /** HQ calls a gateway offline after 180 s without one. */
   heartbeat_interval_s: z.number().int().min(1).max(60).default(60),
-  send_interval_s: z.number().min(0.1).max(600).default(10),
+  send_interval_s: z.number().min(0.1).max(600).default(5),
   /** Longest pause between tries while HQ is away. */
   retry_max_s: z.number().min(1).max(3600).default(900),
   hq: hqSchema.default({}),

@@ -34,6 +34,8 @@ export interface LanesTogether {
   readonly held: Set<string>;
   /** What HQ granted last. */
   budget: BacklogBudget;
+  /** Aborted, and replaced, when an idle lane may have something to do. */
+  wake: AbortController;
 }
 
 export interface LaneStatus {
@@ -71,11 +73,11 @@ export class DeliveryLane {
     return this.#status;
   }
 
-  /** Delivers until `stopped`. The first request waits too: a region's power comes back at once. */
+  /** Delivers until `stopped`. */
   async run(stopped: AbortSignal): Promise<void> {
-    const { clock, send_interval_ms } = this.#options;
-    await clock.sleep(clock.random() * send_interval_ms, stopped);
+    const { clock } = this.#options;
     while (!stopped.aborted) {
+      const { signal } = this.#together.wake;
       let pause_ms: number;
       try {
         pause_ms = await this.#deliverNext(stopped);
@@ -84,7 +86,8 @@ export class DeliveryLane {
         this.#failing('retrying', errorText(error));
         pause_ms = disk_retry_ms;
       }
-      await clock.sleep(pause_ms, stopped);
+      const isIdle = this.#status.state === 'idle' && this.#lane === 'backlog';
+      await clock.sleep(pause_ms, isIdle ? AbortSignal.any([stopped, signal]) : stopped);
     }
   }
 
@@ -152,12 +155,20 @@ export class DeliveryLane {
     await buffer.settle(batch, rejected);
     if (rejected.length > 0) log.warn({ rejected: rejected.length }, 'HQ refused readings');
     if (backlog !== undefined) this.#together.budget = backlog;
+    this.#wakeIdleLanes();
     const isFull = rows >= this.#rows_max;
     this.#attempt = 0;
     this.#rows_max = Math.min(this.#rows_max * 2, rows_max, batch_rows_max);
     this.#status = { state: 'delivering', error: null, last_delivered_at: clock.now() };
     if (this.#lane === 'backlog') return this.#together.budget.pause_ms;
     return isFull ? 0 : send_interval_ms;
+  }
+
+  /** HQ takes what we send: whatever else waits need not wait for its turn to look. */
+  #wakeIdleLanes(): void {
+    const { wake } = this.#together;
+    this.#together.wake = new AbortController();
+    wake.abort();
   }
 
   /** Halves the batch until the reading that HQ cannot take stands alone, and sets that aside. */

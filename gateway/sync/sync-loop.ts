@@ -24,13 +24,19 @@ const urgency: readonly LaneStatus['state'][] = ['refused', 'retrying', 'deliver
 
 export class SyncLoop implements Part {
   readonly name = 'sync';
+  readonly #options: LaneOptions;
   readonly #lanes: readonly DeliveryLane[];
   readonly #stop = new AbortController();
   #running: Promise<unknown> = Promise.resolve();
   #isStopped = false;
 
   constructor(options: LaneOptions) {
-    const together: LanesTogether = { held: new Set(), budget: { in_flight: 1, pause_ms: 0 } };
+    const together: LanesTogether = {
+      held: new Set(),
+      budget: { in_flight: 1, pause_ms: 0 },
+      wake: new AbortController(),
+    };
+    this.#options = options;
     const backlog = Array.from(
       { length: backlog_lanes_max },
       (_, place) => new DeliveryLane('backlog', place, options, together),
@@ -39,13 +45,21 @@ export class SyncLoop implements Part {
   }
 
   start(): void {
-    this.#running = Promise.all(this.#lanes.map((lane) => lane.run(this.#stop.signal)));
+    this.#running = this.#run();
   }
 
   async stop(): Promise<void> {
     this.#stop.abort();
     await this.#running;
     this.#isStopped = true;
+  }
+
+  /** The first request waits for its share of an interval too: a region's power comes back at once. */
+  async #run(): Promise<void> {
+    const { clock, send_interval_ms } = this.#options;
+    const { signal } = this.#stop;
+    await clock.sleep(clock.random() * send_interval_ms, signal);
+    await Promise.all(this.#lanes.map((lane) => lane.run(signal)));
   }
 
   status(): SyncStatus {
