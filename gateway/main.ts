@@ -55,7 +55,7 @@ export async function startGateway(options: GatewayOptions): Promise<{ stop(): P
   });
   const accept = pipeline.accept.bind(pipeline);
   const around = { accept, clock, log, hostname: hostname() };
-  const sources = config.sources.map((source) => openSource(source, around));
+  const sources = await Promise.all(config.sources.map((source) => openSource(source, around)));
   const pairing = new Pairing(config.sources, registry, sources);
 
   const started_at = clock.now();

@@ -100,7 +100,7 @@ async function testAlone(setting: Setting, name: string, seconds: number): Promi
     log: silentLog,
     hostname: hostname(),
   };
-  const sources = config.map((source) => openSource(source, around));
+  const sources = await Promise.all(config.map((source) => openSource(source, around)));
   new Pairing(setting.config.sources, registry, sources).applyToSources();
   for (const source of sources) await source.start();
   const [source] = sources;

@@ -3,14 +3,12 @@
  * the file's mode is the access control.
  */
 import { chmodSync, rmSync } from 'node:fs';
-import Fastify, { type FastifyInstance } from 'fastify';
-import { errorBodyOf } from '../../shared/runtime/error-answer.ts';
-import { errorText, FootbridgeError } from '../../shared/runtime/errors.ts';
 import type { Part } from '../../shared/runtime/lifecycle.ts';
 import type { CommissioningRecord } from '../../shared/wire/commissioning.ts';
 import type { QuarantineRow } from '../buffer/entry.ts';
 import type { Sensor } from '../pairing/sensor.ts';
 import type { GatewayStatus, SensorStatus } from '../status.ts';
+import { Routes } from './routes.ts';
 import type { WalkTestStatus } from './walk-tests.ts';
 
 /** What the daemon lets the CLI do. */
@@ -31,20 +29,20 @@ const quarantine_rows_default = 50;
 export class LocalServer implements Part {
   readonly name = 'local';
   readonly #path: string;
-  readonly #server: FastifyInstance;
+  readonly #server = new Routes();
 
   constructor(path: string, actions: LocalActions) {
     this.#path = path;
-    this.#server = Fastify({ logger: false, forceCloseConnections: true });
     this.#server.get('/status', () => actions.status());
     this.#server.get<{ Querystring: { limit?: string } }>('/quarantine', (request) =>
       actions.quarantine(Number(request.query.limit ?? quarantine_rows_default)),
     );
-    this.#server.post<{ Querystring: { replaced?: string } }>('/sensors', (request) =>
-      actions.pair(request.body, request.query.replaced !== undefined),
+    this.#server.post<{ Querystring: { replaced?: string }; Body: unknown }>(
+      '/sensors',
+      (request) => actions.pair(request.body, request.query.replaced !== undefined),
     );
     this.#server.post('/walk-test', ({ body }) => actions.beginWalkTest(body));
-    this.#server.get('/walk-test', (_request, reply) => reply.send({ test: actions.walkTest() }));
+    this.#server.get('/walk-test', () => ({ test: actions.walkTest() }));
     this.#server.delete('/walk-test', () => {
       actions.giveUpWalkTest();
       return {};
@@ -56,11 +54,6 @@ export class LocalServer implements Part {
     this.#server.delete<{ Params: { '*': string } }>('/sensors/*', (request) => {
       actions.unpair(request.params['*']);
       return {};
-    });
-    this.#server.setErrorHandler((error, _request, reply) => {
-      const known = error instanceof FootbridgeError;
-      const told = known ? error : new FootbridgeError('internal', errorText(error));
-      return reply.status(known ? 400 : 500).send(errorBodyOf(told));
     });
   }
 

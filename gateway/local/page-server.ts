@@ -3,9 +3,9 @@
  * nothing from elsewhere; counting goes on without it.
  */
 import { readFileSync } from 'node:fs';
-import type { ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { fileURLToPath } from 'node:url';
-import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Clock } from '../../shared/runtime/clock.ts';
 import { errorText } from '../../shared/runtime/errors.ts';
 import type { Part } from '../../shared/runtime/lifecycle.ts';
@@ -46,7 +46,9 @@ const headers = {
 export class PageServer implements Part {
   readonly name = 'page';
   readonly #options: PageServerOptions;
-  readonly #server: FastifyInstance;
+  readonly #server = createServer((request, response) => void this.#answer(request, response));
+  /** Made at the first look: the framework takes 15 MB, and most pages are never opened. */
+  #app: Promise<FastifyInstance> | undefined;
   readonly #watchers = new Set<ServerResponse>();
   #cancelPush = () => {};
   #cancelRetry = () => {};
@@ -54,14 +56,12 @@ export class PageServer implements Part {
 
   constructor(options: PageServerOptions) {
     this.#options = options;
-    this.#server = this.#newServer();
   }
 
   /** A taken port is a fault of the page alone: it waits and tries again. */
   async start(): Promise<void> {
     const { host, port, clock, log } = this.#options;
-    const server = this.#server.server;
-    await this.#server.ready();
+    const server = this.#server;
     const listen = () => {
       if (!this.#stopped) server.listen(port, host);
     };
@@ -78,20 +78,27 @@ export class PageServer implements Part {
     this.#cancelRetry();
     this.#cancelPush();
     for (const watcher of this.#watchers) watcher.end();
-    this.#server.server.closeAllConnections();
-    await this.#server.close();
+    this.#server.closeAllConnections();
+    await new Promise((resolve) => this.#server.close(resolve));
+    await (await this.#app)?.close();
   }
 
   /** Where the page can be opened, or null while its port is taken. */
   get url(): string | null {
-    const address = this.#server.server.address();
+    const address = this.#server.address();
     if (address === null || typeof address === 'string') return null;
     return `http://${address.family === 'IPv6' ? `[${address.address}]` : address.address}:${address.port}/`;
   }
 
-  #newServer(): FastifyInstance {
+  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    this.#app ??= this.#newApp();
+    (await this.#app).routing(request, response);
+  }
+
+  async #newApp(): Promise<FastifyInstance> {
     const { hostname } = this.#options;
-    const server = Fastify({ logger: false, forceCloseConnections: true, bodyLimit: 1024 });
+    const { default: Fastify } = await import('fastify');
+    const server = Fastify({ logger: false, bodyLimit: 1024 });
     server.addHook('onRequest', async (request, reply) => {
       reply.headers(headers);
       if (!isOwnHost(request.headers.host, hostname))
@@ -123,6 +130,7 @@ export class PageServer implements Part {
       return this.#options.state();
     });
     server.setNotFoundHandler((_request, reply) => reply.code(404).send('nothing here\n'));
+    await server.ready();
     return server;
   }
 

@@ -1,11 +1,7 @@
 /** Pairs sensors with the sources that hear them, and tells polled sources what to ask. */
 import { FootbridgeError } from '../../shared/runtime/errors.ts';
 import type { SourceConfig } from '../config/config.ts';
-import { HttpListenSource } from '../sources/http-listen.ts';
-import { ModbusSource } from '../sources/modbus.ts';
-import { MqttListenSource } from '../sources/mqtt-listen.ts';
 import type { OpenedSource } from '../sources/open-source.ts';
-import { SerialSource } from '../sources/serial.ts';
 import { assertOneLink, modbusPolls, serialWork, transportsOf } from './polling.ts';
 import { loginsOf } from './sensor.ts';
 import type { PairedSensor, SensorRegistry } from './sensor-registry.ts';
@@ -49,11 +45,9 @@ export class Pairing {
   applyToSources(): void {
     for (const source of this.#sources) {
       const sensors = this.#sensorsOf(source.name);
-      if (source instanceof ModbusSource) source.setPolls(modbusPolls(sensors));
-      if (source instanceof SerialSource) source.setWork(serialWork(sensors));
-      if (source instanceof MqttListenSource || source instanceof HttpListenSource) {
-        source.setLogins(loginsOf(sensors));
-      }
+      if ('setPolls' in source) source.setPolls(modbusPolls(sensors));
+      if ('setWork' in source) source.setWork(serialWork(sensors));
+      if ('setLogins' in source) source.setLogins(loginsOf(sensors));
     }
   }
 

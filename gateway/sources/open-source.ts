@@ -1,16 +1,17 @@
-/** A configured source to the object that owns its connection. */
+/**
+ * A configured source to the object that owns its connection. Only what the store has is loaded: the
+ * packages of all transports together take 40 MB of a gateway's memory.
+ */
 import type { Clock } from '../../shared/runtime/clock.ts';
 import type { Log } from '../../shared/runtime/log.ts';
 import type { SourceConfig } from '../config/config.ts';
 import { Access, secretHash } from './access.ts';
-import { HttpListenSource } from './http-listen.ts';
-import { ModbusSource } from './modbus.ts';
+import type { HttpListenSource } from './http-listen.ts';
+import type { ModbusSource } from './modbus.ts';
 import type { ModbusBus } from './modbus-link.ts';
-import { modbusRtuBus, modbusRtuOverTcpBus } from './modbus-rtu.ts';
-import { modbusTcpBus } from './modbus-tcp.ts';
-import { MqttConnectSource } from './mqtt-connect.ts';
-import { MqttListenSource } from './mqtt-listen.ts';
-import { SerialSource } from './serial.ts';
+import type { MqttConnectSource } from './mqtt-connect.ts';
+import type { MqttListenSource } from './mqtt-listen.ts';
+import type { SerialSource } from './serial.ts';
 import type { Accept } from './source.ts';
 import { connectTls, listenTls, readSetting } from './tls.ts';
 
@@ -32,7 +33,10 @@ export interface SourceSurroundings {
 }
 
 /** @throws FootbridgeError config_invalid when a file with a password or a key cannot be read. */
-export function openSource(config: SourceConfig, around: SourceSurroundings): OpenedSource {
+export async function openSource(
+  config: SourceConfig,
+  around: SourceSurroundings,
+): Promise<OpenedSource> {
   const { accept, clock, log } = around;
   switch (config.kind) {
     case 'mqtt-listen':
@@ -43,28 +47,36 @@ export function openSource(config: SourceConfig, around: SourceSurroundings): Op
       return openClient(config, around);
     case 'modbus-tcp':
     case 'modbus-rtu':
-    case 'modbus-rtu-tcp':
-      return new ModbusSource({ name: config.name, bus: busOf(config, clock), accept, clock, log });
-    case 'serial':
+    case 'modbus-rtu-tcp': {
+      const { ModbusSource } = await import('./modbus.ts');
+      const bus = await busOf(config, clock);
+      return new ModbusSource({ name: config.name, bus, accept, clock, log });
+    }
+    case 'serial': {
+      const { SerialSource } = await import('./serial.ts');
       return new SerialSource({ ...config, accept, clock, log });
+    }
   }
 }
 
-function busOf(
+async function busOf(
   config: Of<'modbus-tcp' | 'modbus-rtu' | 'modbus-rtu-tcp'>,
   clock: Clock,
-): ModbusBus {
-  switch (config.kind) {
-    case 'modbus-tcp':
-      return modbusTcpBus(config.host, config.port, clock);
-    case 'modbus-rtu':
-      return modbusRtuBus(config.path, { ...config, data_bits: 8 }, clock);
-    case 'modbus-rtu-tcp':
-      return modbusRtuOverTcpBus(config.host, config.port, clock);
+): Promise<ModbusBus> {
+  if (config.kind === 'modbus-tcp') {
+    const { modbusTcpBus } = await import('./modbus-tcp.ts');
+    return modbusTcpBus(config.host, config.port, clock);
   }
+  const { modbusRtuBus, modbusRtuOverTcpBus } = await import('./modbus-rtu.ts');
+  return config.kind === 'modbus-rtu'
+    ? modbusRtuBus(config.path, { ...config, data_bits: 8 }, clock)
+    : modbusRtuOverTcpBus(config.host, config.port, clock);
 }
 
-function openListener(config: Of<'mqtt-listen'>, around: SourceSurroundings): MqttListenSource {
+async function openListener(
+  config: Of<'mqtt-listen'>,
+  around: SourceSurroundings,
+): Promise<MqttListenSource> {
   const { name, host, port, allow_anonymous } = config;
   const tls = config.tls === undefined ? undefined : listenTls(name, config.tls);
   const users = config.users.map(({ username, password_file, topics }) => {
@@ -72,17 +84,25 @@ function openListener(config: Of<'mqtt-listen'>, around: SourceSurroundings): Mq
     return { username, secret_sha256, addresses: topics };
   });
   const access = new Access({ allow_anonymous, users });
+  const { MqttListenSource } = await import('./mqtt-listen.ts');
   return new MqttListenSource({ name, host, port, tls, access, ...around });
 }
 
-function openPushListener(config: Of<'http-listen'>, around: SourceSurroundings): HttpListenSource {
+async function openPushListener(
+  config: Of<'http-listen'>,
+  around: SourceSurroundings,
+): Promise<HttpListenSource> {
   const { name, host, port, device_id, allow_anonymous } = config;
   const tls = config.tls === undefined ? undefined : listenTls(name, config.tls);
   const access = new Access({ allow_anonymous, users: [] });
+  const { HttpListenSource } = await import('./http-listen.ts');
   return new HttpListenSource({ name, host, port, device_id, tls, access, ...around });
 }
 
-function openClient(config: Of<'mqtt-connect'>, around: SourceSurroundings): MqttConnectSource {
+async function openClient(
+  config: Of<'mqtt-connect'>,
+  around: SourceSurroundings,
+): Promise<MqttConnectSource> {
   const { name, url, topics, username, password_file, status_topic } = config;
   const password = password_file === undefined ? undefined : readPassword(name, password_file);
   const client_id = config.client_id ?? `footbridge-${around.hostname}-${name}`;
@@ -90,6 +110,7 @@ function openClient(config: Of<'mqtt-connect'>, around: SourceSurroundings): Mqt
   const tls = () => connectTls(name, config.tls ?? {});
   tls();
   const own = { name, url, topics, client_id, username, password, status_topic, tls };
+  const { MqttConnectSource } = await import('./mqtt-connect.ts');
   return new MqttConnectSource({ ...own, ...around });
 }
 

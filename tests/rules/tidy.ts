@@ -14,7 +14,7 @@ const homes: Record<string, readonly string[]> = {
   'mqtt-packet': ['gateway/sources/mqtt-device.ts'],
   'better-sqlite3': ['gateway/buffer/'],
   commander: ['gateway/cli/', 'cloud-sync/cli/', 'demo/demo.ts'],
-  fastify: ['gateway/local/', 'cloud-sync/http/'],
+  fastify: ['cloud-sync/http/', 'gateway/local/page-server.ts'],
   'modbus-serial': ['gateway/sources/modbus-tcp.ts', 'demo/modbus-sensor.ts'],
   mqtt: ['gateway/sources/mqtt-connect.ts', 'demo/publisher.ts'],
   'node-cron': ['cloud-sync/rollups/calendar-job.ts'],
