@@ -6,6 +6,7 @@ import { Command, CommanderError } from 'commander';
 import { printError } from '../../shared/runtime/command-output.ts';
 import { exitCode } from '../../shared/runtime/errors.ts';
 import { alertCommand } from './alert-command.ts';
+import { backupCommand } from './backup-command.ts';
 import { biCommand } from './bi-command.ts';
 import { calendarCommand } from './calendar-command.ts';
 import { doctorCommand } from './doctor-command.ts';
@@ -56,6 +57,7 @@ function program(root: string): Command {
     alertCommand(root),
     rollupCommand(root),
     retentionCommand(root),
+    backupCommand(root),
     doctorCommand(root),
   ];
   for (const one of commands) made.addCommand(one);

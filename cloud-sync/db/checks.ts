@@ -5,6 +5,7 @@ import type { Database } from './pool.ts';
 import type { DatabaseServer } from './server.ts';
 import { assertMayServe, loginOf } from './server.ts';
 import { isSupported } from './server-version.ts';
+import { checkBackup, checkConnections } from './upkeep-checks.ts';
 
 export interface Check {
   readonly check: string;
@@ -53,10 +54,16 @@ export async function checkDatabase(options: {
   // Without a schema there is nothing else to look at, nor a role to look with.
   return schema.result === 'fault'
     ? checks
-    : [...checks, await checkClock(db, clock), ...(await checkTables(db))];
+    : [
+        ...checks,
+        await checkClock(db, clock),
+        ...(await checkTables(db)),
+        await checkConnections(db),
+        await checkBackup(db, server, clock),
+      ];
 }
 
-function judged(check: string, good: boolean, detail: string, hint: string): Check {
+export function judged(check: string, good: boolean, detail: string, hint: string): Check {
   return good ? { check, result: 'ok', detail } : { check, result: 'fault', detail, hint };
 }
 

@@ -37,7 +37,8 @@ export interface Transaction {
   readonly query: Query;
 }
 
-const pool_size = 12;
+/** Connections of one process. */
+export const pool_size = 12;
 const connect_deadline_ms = 10_000;
 const statement_deadline_ms = 60_000;
 /** Deadlock and serialization failures end a transaction that would succeed when run again. */

@@ -3,8 +3,6 @@
  * is the documentation; a test keeps docs/errors.md in step with it.
  */
 
-import { readerErrors } from './reader-errors.ts';
-
 export interface CatalogueEntry {
   readonly message: string;
   readonly hint: string;
@@ -106,7 +104,49 @@ export const errorCatalogue = {
     hint: 'See `footbridge sensor list`.',
   },
 
-  ...readerErrors,
+  // HQ, to programs and BI tools that read it, and those who let them
+  key_missing: {
+    message: 'The request carries no API key.',
+    hint: 'Send `Authorization: Bearer fbk_…`; `footbridge-hq key create` prints one.',
+    status: 401,
+  },
+  key_refused: {
+    message: 'The API key is unknown, expired or revoked.',
+    hint: 'See `footbridge-hq key list`, or create another with `footbridge-hq key create`.',
+    status: 401,
+  },
+  scope_missing: {
+    message: 'The API key may not be used for this.',
+    hint: 'Create a key with the scope named above.',
+    status: 403,
+  },
+  query_invalid: {
+    message: 'A parameter of the address is missing, unknown or out of range.',
+    hint: 'Correct the parameter named above.',
+    status: 400,
+  },
+  key_unknown: {
+    message: 'The organization has no API key of this id.',
+    hint: 'See `footbridge-hq key list`.',
+  },
+  login_unknown: {
+    message: 'The organization has no BI login of this name.',
+    hint: 'See `footbridge-hq bi list`.',
+  },
+
+  // HQ, backups
+  backup_failed: {
+    message: 'The backup or restore did not succeed.',
+    hint: 'pg_dump and pg_restore of the server’s version or newer must be installed (Debian: postgresql-client), and MIGRATION_DATABASE_URL must be a superuser or have BYPASSRLS.',
+  },
+  backup_damaged: {
+    message: 'A file of the backup is not as it was written.',
+    hint: 'Restore the backup before it; nothing was put in place.',
+  },
+  backup_target_taken: {
+    message: 'A restore goes where nothing is yet.',
+    hint: 'Name another --data-dir, or an empty database.',
+  },
 
   // HQ, answered to gateways
   credential_missing: {

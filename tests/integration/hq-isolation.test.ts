@@ -187,12 +187,14 @@ describeOnEngines('the tenant wall', (engine) => {
       expect(await organizations()).toHaveLength(0);
     });
 
-    it('lets nobody write, whatever their role', async () => {
+    it('lets nobody write where no policy is for it, whatever their role', async () => {
       const scope = await person('tenant_admin');
       const tables = await hq.asOwner<{ name: string }>(
         `select c.oid::regclass::text as name from pg_class c
          join pg_namespace n on n.oid = c.relnamespace
-         where n.nspname in ('public', 'app', 'parts') and c.relkind in ('r', 'p', 'v')`,
+         where n.nspname in ('public', 'app', 'parts') and c.relkind in ('r', 'p', 'v')
+           and not exists (select from pg_policy where polrelid = c.oid and polcmd <> 'r'
+             and 'authenticated'::regrole = any (polroles))`,
       );
       expect(tables.length).toBeGreaterThan(25);
       for (const { name } of tables) {
@@ -281,7 +283,10 @@ describeOnEngines('the tenant wall', (engine) => {
           migrations_dir,
           clock: systemClock,
         });
-        return checks.filter(({ result }) => result === 'fault').map(({ check }) => check);
+        // Other test files hold connections of this server.
+        return checks
+          .filter(({ check, result }) => check !== 'connections' && result === 'fault')
+          .map(({ check }) => check);
       };
       expect(await faults()).toEqual([]);
       await hq.asOwner('alter table public.alerts no force row level security');

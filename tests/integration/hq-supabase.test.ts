@@ -52,11 +52,15 @@ describeOnEngines('on what Supabase brings along', (engine) => {
 
   it('its default rights open no table to anon, service_role or a person who may not', async () => {
     const open = await hq.asOwner(
-      `select c.oid::regclass::text as name, r.rolname from pg_class c, pg_roles r
+      `select c.oid::regclass::text as name, r.rolname, right_to
+       from pg_class c, pg_roles r,
+         unnest(array['select', 'insert', 'update', 'delete', 'truncate']) as right_to
        where c.relnamespace::regnamespace::text in ('public', 'app', 'parts')
          and r.rolname in ('anon', 'service_role', 'authenticated') and c.relkind in ('r', 'p', 'v')
-         and (has_table_privilege(r.oid, c.oid, 'insert, update, delete, truncate')
-           or r.rolname <> 'authenticated' and has_table_privilege(r.oid, c.oid, 'select'))`,
+         and has_table_privilege(r.oid, c.oid, right_to)
+         and not (r.rolname = 'authenticated' and (right_to = 'select' or exists (
+           select from pg_policies p where format('%I.%I', p.schemaname, p.tablename)::regclass = c.oid
+             and lower(p.cmd) = right_to and 'authenticated' = any (p.roles))))`,
     );
     expect(open).toEqual([]);
   });

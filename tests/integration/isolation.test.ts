@@ -12,7 +12,7 @@ describeOnEngines('every way past the tenant wall', (engine) => {
   });
   afterAll(() => hq.close());
 
-  it('is closed, and the way to one’s own is open', async () => {
+  it('is closed, and the way to one’s own is open', { timeout: 120_000 }, async () => {
     let n = 0;
     const verdict = await onStage(hq, judgeStage, { pick: () => n++ % 10 === 0 });
     expect(verdict.failures).toEqual([]);
@@ -27,7 +27,7 @@ describeOnEngines('the isolation suite', (engine) => {
   });
   afterAll(() => hq.close());
 
-  it('notices a new table without policies by itself', async () => {
+  it('notices a new table without policies by itself', { timeout: 120_000 }, async () => {
     const before = `create table public.newcomer (organization_id uuid not null,
       store_id uuid not null, note text); grant select on public.newcomer to authenticated`;
     const verdict = await onStage(hq, judgeStage, {
