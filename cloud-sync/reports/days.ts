@@ -46,7 +46,7 @@ export function totalsOf(
     hours: await query<StoreTotal>(
       `select local_date::text, local_hour, utc_offset_min, start_time, total_in, total_out,
          footfall, net_occupancy, sensors_heard, sensors_expected, coverage, status, revised_at
-       from public.store_hourly
+       from public.store_hourly_live
        where organization_id = $1 and store_id = $2
          and start_time >= coalesce($3::timestamptz, '-infinity')
          and start_time < coalesce($4::timestamptz, 'infinity')

@@ -71,7 +71,7 @@ export function hoursOf(
     hours: await query<StoreHour>(
       `select sensor_id, start_time, end_time, local_date::text, local_hour, utc_offset_min,
          total_in, total_out, covered_s, readings, revised_at
-       from public.hourly_analytics
+       from public.hourly_analytics_live
        where organization_id = $1 and store_id = $2
          and start_time >= coalesce($3::timestamptz, '-infinity')
          and start_time < coalesce($4::timestamptz, 'infinity')
