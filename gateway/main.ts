@@ -13,8 +13,10 @@ import { type Config, dataFiles } from './config/config.ts';
 import { LocalServer } from './local/local-server.ts';
 import { openPage } from './local/open-page.ts';
 import { WalkTests } from './local/walk-tests.ts';
+import { discovered } from './pairing/discovery.ts';
 import { Pairing } from './pairing/pairing.ts';
 import { SensorRegistry } from './pairing/sensor-registry.ts';
+import { Strangers } from './pairing/strangers.ts';
 import { Pipeline } from './pipeline.ts';
 import type { Catalogue } from './profiles/catalogue.ts';
 import { ScriptSandbox } from './profiles/script-sandbox.ts';
@@ -44,11 +46,13 @@ export async function startGateway(options: GatewayOptions): Promise<{ stop(): P
   if (recovered.set_aside !== null) log.error({ detail: recovered.set_aside }, 'buffer_damaged');
   const report_interval_ms = config.report_interval_s * 1000;
   const sandbox = new ScriptSandbox(clock);
+  const strangers = new Strangers();
   const pipeline = new Pipeline({
     registry,
     buffer,
     recovered,
     runScript: sandbox.run,
+    strangers,
     report_interval_ms,
     clock,
     log,
@@ -95,6 +99,15 @@ export async function startGateway(options: GatewayOptions): Promise<{ stop(): P
   const local = new LocalServer(files.socket, {
     status,
     quarantine: (limit) => buffer.quarantine(limit),
+    counts: (sensor_id) => ({ ...tally.total(sensor_id), inside: tally.inside(sensor_id) }),
+    discovered: () =>
+      discovered({
+        sources: config.sources,
+        registry,
+        strangers,
+        catalogue,
+        runScript: sandbox.run,
+      }),
     sensor: (sensor_id) => registry.named(sensor_id).sensor,
     pair: (sensor, isReplaced) => sensorStatus(pairing.pair(sensor, isReplaced), pipeline),
     unpair: (sensor_id) => pairing.unpair(sensor_id),

@@ -15,6 +15,7 @@ import { RecentKeys } from './meters/recent-keys.ts';
 import { Tally } from './meters/tally.ts';
 import { deviceAddress, keyOfDevice, unitAddress } from './pairing/sensor.ts';
 import type { PairedSensor, SensorRegistry } from './pairing/sensor-registry.ts';
+import type { Strangers } from './pairing/strangers.ts';
 import { decode } from './profiles/decode.ts';
 import type { Decoded, MeasureRecord, RunScript } from './profiles/measure.ts';
 import { runScripts } from './profiles/messages.ts';
@@ -25,6 +26,8 @@ export interface PipelineOptions {
   readonly buffer: Pick<ReadingBuffer, 'append'>;
   readonly recovered: Recovered;
   readonly runScript: RunScript;
+  /** Remembers who speaks and is not paired. */
+  readonly strangers?: Strangers;
   readonly report_interval_ms: number;
   readonly clock: Clock;
   readonly log: Log;
@@ -63,6 +66,7 @@ export class Pipeline {
     const asked =
       registry.at(frame.source, frame.address) ?? registry.sharing(frame.source, frame.address);
     if (asked === undefined) {
+      this.#options.strangers?.note(frame);
       return this.#quarantine(
         frame,
         'unknown_address',
@@ -88,6 +92,7 @@ export class Pipeline {
     }
     const paired = this.#answering(asked, decoded);
     if (paired === undefined) {
+      this.#options.strangers?.note(frame);
       const named = decoded.device ?? decoded.unit;
       return this.#quarantine(
         frame,

@@ -10,6 +10,7 @@ import type { GatewayStatus } from '../status.ts';
 import { readCredential } from '../sync/credential.ts';
 import { enroll } from '../sync/enroll.ts';
 import { HqClient } from '../sync/hq-client.ts';
+import { printNext } from './command-line.ts';
 import { type Installation, type Setting, settingOf } from './setting.ts';
 
 interface EnrollOptions {
@@ -47,9 +48,8 @@ export function addEnrollCommand(program: Command, installation: Installation): 
       });
       if (options.json === true) return printJson(shown);
       printLine(`enrolled: store ${shown.store} of ${shown.organization}, ${shown.timezone}`);
-      printLine(
-        'A running gateway starts to deliver by itself. Next: footbridge sensor pair --help',
-      );
+      printLine('A running gateway starts to deliver by itself.');
+      printNext(command, installation, 'sensor', 'discover');
     });
 }
 

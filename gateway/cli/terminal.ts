@@ -1,6 +1,7 @@
 /** What a person sees beyond plain lines: colour, a line that changes, questions. All on stderr. */
 import { createInterface } from 'node:readline/promises';
 import { styleText } from 'node:util';
+import { systemClock } from '../../shared/runtime/clock.ts';
 import { FootbridgeError } from '../../shared/runtime/errors.ts';
 
 type Style = 'green' | 'yellow' | 'red' | 'bold' | 'dim';
@@ -29,7 +30,7 @@ export class LiveLine {
 }
 
 /** Asks until the answer is allowed. An empty answer is the proposal. */
-async function ask(
+export async function ask(
   question: string,
   proposal: string,
   faultOf: (answer: string) => string | null = () => null,
@@ -45,11 +46,36 @@ async function ask(
   }
 }
 
+/** @returns the number of the choice, from 0. */
+export async function choose(question: string, choices: readonly string[]): Promise<number> {
+  choices.forEach((choice, i) => {
+    process.stderr.write(`  ${i + 1}  ${choice}\n`);
+  });
+  const answer = await ask(question, '1', (text) => {
+    const isOne = /^\d+$/.test(text) && Number(text) >= 1 && Number(text) <= choices.length;
+    return isOne ? null : `type a number from 1 to ${choices.length}`;
+  });
+  return Number(answer) - 1;
+}
+
 export async function confirm(question: string): Promise<boolean> {
   const answer = await ask(`${question} (y/n)`, 'y', (text) =>
     /^(y|yes|n|no)$/i.test(text) ? null : 'type y or n',
   );
   return /^y/i.test(answer);
+}
+
+/** Shows what changes until the person types Enter. */
+export async function showUntilEnter(look: () => Promise<string>, every_ms: number): Promise<void> {
+  const line = new LiveLine();
+  const entered = new AbortController();
+  const answer = answerTo('').finally(() => entered.abort());
+  while (!entered.signal.aborted) {
+    line.show(`${await look()}   (Enter ends)`);
+    await systemClock.sleep(every_ms, entered.signal);
+  }
+  line.end();
+  await answer;
 }
 
 async function answerTo(question: string): Promise<string> {

@@ -54,36 +54,51 @@ Examples:
   footbridge sensor walk-test front-door/line-2 --in 3 --out 3 --who "M. Ruiz" --swap`,
     )
     .action(async (sensor_id: string, options: WalkOptions, command: Command) => {
-      const { socket } = settingOf(command, installation).files;
       const people = { in: peopleOf('in', options.in), out: peopleOf('out', options.out) };
-      if (people.in === people.out) {
-        const detail = 'walk in and out a different number of times, or nobody sees a swap';
-        throw new FootbridgeError('usage', detail);
-      }
       const wait_s = peopleOf('for', options.for);
-      const request: WalkTestRequest = {
-        kind: 'walk_test',
-        sensor_id,
-        who: options.who,
-        ...people,
-      };
-      const begun = await askDaemon<WalkTestStatus>(socket, 'POST', '/walk-test', request);
-      const quiet = options.json === true;
-      if (!quiet) printLine(`${begun.name}: walk in ${people.in}×, out ${people.out}×.`);
-      await watch(socket, wait_s);
-      const record = await finish(socket, { sensor_id });
-      if (record.verdict !== 'pass') process.exitCode = exitCode.fault;
-      const swap = record.verdict === 'swapped' && (await wantsSwap(options));
-      if (swap) await turnRound(socket, sensor_id);
-      if (quiet) return printJson({ ...record, swapped_now: swap });
-      printVerdict(record);
-      const again = ['sensor', 'walk-test', sensor_id];
-      if (swap) printLine('In and out are exchanged from now on; what was counted stays.');
-      if (record.verdict === 'pass') printNext(command, installation, 'doctor');
-      else if (record.verdict === 'swapped' && !swap) {
-        printNext(command, installation, ...again, '--swap');
-      } else printNext(command, installation, ...again);
+      await walkTest(command, installation, sensor_id, { ...options, ...people, wait_s });
     });
+}
+
+export interface Walk {
+  readonly in: number;
+  readonly out: number;
+  /** How long to wait for the sensor, seconds. */
+  readonly wait_s: number;
+  readonly who?: string;
+  readonly swap?: boolean;
+  readonly json?: boolean;
+}
+
+/** Begins, shows the counts, judges, keeps the evidence and says what comes next. */
+export async function walkTest(
+  command: Command,
+  installation: Installation,
+  sensor_id: string,
+  walk: Walk,
+): Promise<void> {
+  if (walk.in === walk.out) {
+    const detail = 'walk in and out a different number of times, or nobody sees a swap';
+    throw new FootbridgeError('usage', detail);
+  }
+  const { socket } = settingOf(command, installation).files;
+  const { who = userInfo().username } = walk;
+  const request = { kind: 'walk_test', sensor_id, who, in: walk.in, out: walk.out };
+  const begun = await askDaemon<WalkTestStatus>(socket, 'POST', '/walk-test', request);
+  if (walk.json !== true) printLine(`${begun.name}: walk in ${walk.in}×, out ${walk.out}×.`);
+  await watch(socket, walk.wait_s);
+  const record = await finish(socket, { sensor_id });
+  if (record.verdict !== 'pass') process.exitCode = exitCode.fault;
+  const swap = record.verdict === 'swapped' && (await wantsSwap(walk));
+  if (swap) await turnRound(socket, sensor_id);
+  if (walk.json === true) return printJson({ ...record, swapped_now: swap });
+  printVerdict(record);
+  const again = ['sensor', 'walk-test', sensor_id];
+  if (swap) printLine('In and out are exchanged from now on; what was counted stays.');
+  if (record.verdict === 'pass') printNext(command, installation, 'doctor');
+  else if (record.verdict === 'swapped' && !swap) {
+    printNext(command, installation, ...again, '--swap');
+  } else printNext(command, installation, ...again);
 }
 
 export function addAudit(sensor: Command, installation: Installation): void {
@@ -162,7 +177,7 @@ function finish(socket: string, ended: object): Promise<CommissioningRecord> {
   return askDaemon<CommissioningRecord>(socket, 'POST', '/walk-test/finish', ended);
 }
 
-async function wantsSwap({ swap, json }: WalkOptions): Promise<boolean> {
+async function wantsSwap({ swap, json }: Walk): Promise<boolean> {
   if (swap === true) return true;
   if (json === true || !isAttended()) return false;
   return confirm('In and out are swapped. Exchange them now?');

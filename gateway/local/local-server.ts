@@ -6,6 +6,8 @@ import { chmodSync, rmSync } from 'node:fs';
 import type { Part } from '../../shared/runtime/lifecycle.ts';
 import type { CommissioningRecord } from '../../shared/wire/commissioning.ts';
 import type { QuarantineRow } from '../buffer/entry.ts';
+import type { Crossings } from '../meters/tally.ts';
+import type { Found } from '../pairing/discovery.ts';
 import type { Sensor } from '../pairing/sensor.ts';
 import type { GatewayStatus, SensorStatus } from '../status.ts';
 import { Routes } from './routes.ts';
@@ -15,6 +17,8 @@ import type { WalkTestStatus } from './walk-tests.ts';
 export interface LocalActions {
   status(): Promise<GatewayStatus>;
   quarantine(limit: number): Promise<QuarantineRow[]>;
+  discovered(): Promise<Found[]>;
+  counts(sensor_id: string): Crossings & { readonly inside: number | null };
   sensor(sensor_id: string): Sensor;
   pair(sensor: unknown, isReplaced: boolean): SensorStatus;
   unpair(sensor_id: string): void;
@@ -48,6 +52,10 @@ export class LocalServer implements Part {
       return {};
     });
     this.#server.post('/walk-test/finish', ({ body }) => actions.finishWalkTest(body));
+    this.#server.get<{ Params: { '*': string } }>('/counts/*', (request) =>
+      actions.counts(request.params['*']),
+    );
+    this.#server.get('/discovery', async () => ({ devices: await actions.discovered() }));
     this.#server.get<{ Params: { '*': string } }>('/sensors/*', (request) =>
       actions.sensor(request.params['*']),
     );

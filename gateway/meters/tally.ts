@@ -74,6 +74,15 @@ export class Tally {
     return total;
   }
 
+  /** People in all zones of a device; null where it has none or does not say. */
+  inside(sensor_id: string): number | null {
+    const said = [...this.#sums]
+      .filter(([id]) => id === sensor_id || id.startsWith(`${sensor_id}/`))
+      .flatMap(([, { occupancy }]) => Object.values(occupancy))
+      .filter((people) => people !== null);
+    return said.length === 0 ? null : said.reduce((sum, people) => sum + people, 0);
+  }
+
   #sumOf(sensor_id: string): Sum {
     const known = this.#sums.get(sensor_id);
     if (known !== undefined) return known;

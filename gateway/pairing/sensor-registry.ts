@@ -88,7 +88,7 @@ export class SensorRegistry {
 
   /**
    * Pairs a sensor, or changes it when the id is paired already. Its meter and its history at HQ go
-   * by `sensor_id`, so a replaced device keeps them. So does its login, until it is unpaired. Another
+   * by `sensor_id`, so a replaced device keeps them. So do its login, until it is unpaired, and its name. Another
    * address or profile is another device; one that took the old one's place without either is told
    * by `isReplaced`.
    *
@@ -100,7 +100,10 @@ export class SensorRegistry {
     assertFits: (paired: PairedSensor) => void,
     isReplaced = false,
   ): PairedSensor {
-    const parsed = sensorSchema.safeParse(input);
+    const parsed = sensorSchema.safeParse({
+      ...keptOf(this.#sensors, input),
+      ...(input as object),
+    });
     if (!parsed.success) {
       const detail = parsed.error.issues.map((i) => `${i.path.join('.')}: ${i.message}`).join('; ');
       throw new FootbridgeError('sensor_invalid', detail);
@@ -180,9 +183,18 @@ export class SensorRegistry {
   }
 }
 
+/** What stays as it was where the person says nothing: a name, and how the same device is mounted. */
+function keptOf(sensors: ReadonlyMap<string, PairedSensor>, input: unknown): Partial<Sensor> {
+  const { sensor_id = '', ...said } = (input ?? {}) as Partial<Sensor>;
+  const before = sensors.get(sensor_id)?.sensor;
+  if (before === undefined) return { name: sensor_id };
+  const { name, direction } = before;
+  return isSameDevice(before, said) ? { name, direction } : { name };
+}
+
 const identity = ['source', 'profile', 'topic', 'path', 'unit', 'register', 'device'] as const;
 
-function isSameDevice(one: Sensor, other: Sensor): boolean {
+function isSameDevice(one: Partial<Sensor>, other: Partial<Sensor>): boolean {
   return identity.every((field) => one[field] === other[field]);
 }
 

@@ -60,6 +60,8 @@ const decides = [
   'gateway/local/page-state.ts',
   'gateway/pairing/commissioning.ts',
   'gateway/pairing/polling.ts',
+  'gateway/pairing/recognise.ts',
+  'gateway/pairing/strangers.ts',
   'cloud-sync/health/alert-rules.ts',
   'cloud-sync/health/alert-states.ts',
   'cloud-sync/health/alert-types.ts',
