@@ -16,6 +16,7 @@ import { ReadingLog } from '../gateway/buffer/reading-log.ts';
 import { openBuffer } from '../gateway/buffer/schema.ts';
 import { newMeterState } from '../gateway/meters/meter.ts';
 import { systemClock } from '../shared/runtime/clock.ts';
+import { cpuTime_us } from './cpu-time.ts';
 import { freePort } from './free-port.ts';
 import { type Headquarters, openHeadquarters } from './headquarters.ts';
 import type { Measured } from './main.ts';
@@ -37,12 +38,17 @@ export async function measure(): Promise<Measured> {
     const drained = await drain(hq, store_id, folder);
     copies.push(await copyRate(hq, folder, 'copy-2'));
     const found = await stored(hq, store_id);
-    const copy = copies.reduce((sum, rate) => sum + rate) / copies.length;
+    const mean = (of: 'rows_per_s' | 'cpu_us') =>
+      copies.reduce((sum, one) => sum + one[of], 0) / copies.length;
+    const copy = mean('rows_per_s');
+    const { cpu_us } = drained;
     const document = {
       rows: backlog_rows,
       copy_rows_per_s: Math.round(copy),
       rows_per_s: Math.round(drained.rows_per_s),
       ratio_to_copy: round2(drained.rows_per_s / copy),
+      copy_cpu_us: round2(mean('cpu_us')),
+      cpu_us,
       live_p95_s: round2(percentile(drained.live_s, 0.95)),
       live_readings: drained.live_s.length,
       lost: truth.rows - found.rows,
@@ -53,6 +59,7 @@ export async function measure(): Promise<Measured> {
       lines: [
         `limit: COPY of the same rows, superuser      ${document.copy_rows_per_s} rows/s`,
         `${backlog_rows} buffered readings, through HTTP and RLS ${document.rows_per_s} rows/s, ${document.ratio_to_copy} of COPY (at least 0.6)`,
+        `CPU a reading: COPY ${document.copy_cpu_us} µs; gateway ${cpu_us.gateway}, HQ ${cpu_us.service}, database ${cpu_us.database} µs`,
         `${document.live_readings} live readings meanwhile, delay p95   ${document.live_p95_s} s (limit 10)`,
         `readings lost ${document.lost}, people missing ${document.people_missing} (limit 0)`,
       ],
@@ -111,8 +118,12 @@ async function fillBuffer(
   return { rows: backlog_rows, people };
 }
 
-/** @returns rows a second of one COPY into a store of its own. */
-async function copyRate(hq: Headquarters, folder: string, code: string): Promise<number> {
+/** One COPY into a store of its own. */
+async function copyRate(
+  hq: Headquarters,
+  folder: string,
+  code: string,
+): Promise<{ rows_per_s: number; cpu_us: number }> {
   const { store_id, credential } = await hq.addGateway(code);
   const file = join(folder, code);
   const lines: string[] = [];
@@ -126,21 +137,35 @@ async function copyRate(hq: Headquarters, folder: string, code: string): Promise
   // The embedded server runs as another user where the bench runs as root.
   chmodSync(folder, 0o755);
   await hq.asOwner('checkpoint');
+  const cpu = hq.cpuTime().database_us;
   const start = clock.monotonic();
   await hq.asOwner(
     `copy public.people_counting_raw (organization_id, store_id, "timestamp", sensor_id, in_count,
        out_count, interval_s, flags, gateway_id, gateway_sequence, received_at) from '${file}'`,
   );
   const seconds = (clock.monotonic() - start) / 1000;
+  const cpu_us = (hq.cpuTime().database_us - cpu) / backlog_rows;
   rmSync(file);
-  return backlog_rows / seconds;
+  return { rows_per_s: backlog_rows / seconds, cpu_us };
+}
+
+/** CPU time by who spends it, µs. */
+interface Cpu {
+  readonly gateway: number;
+  readonly service: number;
+  readonly database: number;
+}
+
+function cpuOf(hq: Headquarters, gateway: ChildProcess): Cpu {
+  const { service_us, database_us } = hq.cpuTime();
+  return { gateway: cpuTime_us(Number(gateway.pid)), service: service_us, database: database_us };
 }
 
 async function drain(
   hq: Headquarters,
   store_id: string,
   folder: string,
-): Promise<{ rows_per_s: number; live_s: number[] }> {
+): Promise<{ rows_per_s: number; live_s: number[]; cpu_us: Cpu }> {
   await hq.asOwner('checkpoint');
   const port = await freePort();
   const gateway = startGateway(folder, port);
@@ -152,19 +177,27 @@ async function drain(
       waiting = await buffered(socket);
     }
     const begun = { at: clock.monotonic(), waiting };
+    const cpu = cpuOf(hq, gateway);
     const stop = new AbortController();
     const live = sendLive(port, stop.signal);
     const seen = watchLive(hq, store_id, stop.signal);
     // A few live readings are always on their way.
     while ((waiting ?? 0) > 200) {
-      await clock.sleep(20);
+      await clock.sleep(100);
       waiting = await buffered(socket);
     }
     const seconds = (clock.monotonic() - begun.at) / 1000;
+    const used = cpuOf(hq, gateway);
     stop.abort();
     const sent = await live;
     const arrived = await seen(sent);
-    return { rows_per_s: begun.waiting / seconds, live_s: arrived };
+    const each = (part: keyof Cpu) => round2((used[part] - cpu[part]) / begun.waiting);
+    const cpu_us = {
+      gateway: each('gateway'),
+      service: each('service'),
+      database: each('database'),
+    };
+    return { rows_per_s: begun.waiting / seconds, live_s: arrived, cpu_us };
   } finally {
     const ended = once(gateway, 'exit');
     gateway.kill();

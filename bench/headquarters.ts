@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { migrate } from '../cloud-sync/db/migrations.ts';
@@ -17,6 +17,7 @@ import { addStore } from '../cloud-sync/tenants/stores.ts';
 import type { Credential } from '../gateway/sync/credential.ts';
 import { systemClock } from '../shared/runtime/clock.ts';
 import { silentLog } from '../shared/runtime/log.ts';
+import { cpuTime_us, familyTime_us } from './cpu-time.ts';
 
 const package_root = fileURLToPath(new URL('../../', import.meta.url));
 
@@ -25,6 +26,8 @@ export interface Headquarters {
   readonly organization_id: string;
   /** As superuser, past row security: to look at what really stands there, and for COPY. */
   readonly asOwner: Query;
+  /** CPU time so far, µs: of the service, and of the database with all its processes. */
+  cpuTime(): { service_us: number; database_us: number };
   /** A store and the credential of its gateway. */
   addGateway(code: string): Promise<{ store_id: string; credential: Credential }>;
   close(): Promise<void>;
@@ -44,6 +47,10 @@ export async function openHeadquarters(): Promise<Headquarters> {
     url,
     organization_id: organization.id,
     asOwner: (text, values) => runOnce(server.owner_url, (query) => query(text, values)),
+    cpuTime: () => ({
+      service_us: cpuTime_us(Number(service.pid)),
+      database_us: familyTime_us(postmaster(data_dir)),
+    }),
     async addGateway(code) {
       const store = await addStore(db, organization, {
         code,
@@ -81,4 +88,10 @@ async function startService(service_url: string): Promise<{ process: ChildProces
     if (url !== undefined) return { process: service, url };
   }
   throw new Error(`HQ did not start: ${said}`);
+}
+
+/** The first line of postmaster.pid is the server's process (PostgreSQL, "Server Files"). */
+function postmaster(data_dir: string): number {
+  const file = path.join(data_dir, 'postgres', 'postmaster.pid');
+  return Number(readFileSync(file, 'utf8').split('\n')[0]);
 }

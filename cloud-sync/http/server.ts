@@ -34,7 +34,7 @@ export interface HttpOptions {
   readonly log: Log;
   readonly metrics: Metrics;
   readonly admission: Admission;
-  /** Called after every batch that stored something. */
+  /** Called after every live batch that stored something. */
   readonly onReadings: () => void;
   /** Sampled when /metrics is read. */
   readonly gauges: () => Sample[];
@@ -110,7 +110,8 @@ function gatewayRoutes(app: FastifyInstance, options: HttpOptions): void {
 
   app.post('/v1/batches', async (request): Promise<BatchAnswer> => {
     const gateway = await authenticator.authenticate(request.headers.authorization);
-    const place = admission.enter(laneOf(request), gateway.gateway_id);
+    const lane = laneOf(request);
+    const place = admission.enter(lane, gateway.gateway_id);
     try {
       const body = await bodyOf(request, batchLimits);
       const batch = validate(batchSchema, parseJson(body), 'batch_invalid');
@@ -122,7 +123,9 @@ function gatewayRoutes(app: FastifyInstance, options: HttpOptions): void {
       for (const { code } of answer.rejected) {
         metrics.add('hq_readings_rejected_total', 1, { code });
       }
-      if (answer.accepted > 0) options.onReadings();
+      // Backlog is rolled up at the worker's own pace: woken for each batch, it would compute the
+      // hours and days at the seam of two batches again and again.
+      if (answer.accepted > 0 && lane === 'live') options.onReadings();
       return { ...answer, backlog: admission.budget() };
     } finally {
       place.leave();
