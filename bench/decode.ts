@@ -75,28 +75,34 @@ function decodable(profile: Profile, bytes: Uint8Array, options: Parameters<type
   return decodedValues(profile, bytes, options)[0] ?? {};
 }
 
-/** Runs for a while; calls a second. */
+/** CPU time of this process, ms: what a core gives, whoever else wants the machine. */
+function cpu_ms(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
+}
+
+/** Runs for a while; calls a second of CPU time. */
 function perSecond(run: () => void): number {
-  const start = systemClock.monotonic();
+  const start = cpu_ms();
   let calls = 0;
   let now = start;
   while (now - start < round_ms) {
     for (let i = 0; i < 20; i += 1) run();
     calls += 20;
-    now = systemClock.monotonic();
+    now = cpu_ms();
   }
   return (calls * 1000) / (now - start);
 }
 
 /** The same for what another thread does, with some calls always on their way there. */
 async function perSecondInFlight(run: () => Promise<void>): Promise<number> {
-  const start = systemClock.monotonic();
+  const start = cpu_ms();
   let calls = 0;
-  while (systemClock.monotonic() - start < round_ms) {
+  while (cpu_ms() - start < round_ms) {
     await Promise.all(Array.from({ length: 50 }, run));
     calls += 50;
   }
-  return (calls * 1000) / (systemClock.monotonic() - start);
+  return (calls * 1000) / (cpu_ms() - start);
 }
 
 function median(values: readonly number[]): number {
