@@ -18,8 +18,9 @@ import { Pairing } from './pairing/pairing.ts';
 import { SensorRegistry } from './pairing/sensor-registry.ts';
 import { Strangers } from './pairing/strangers.ts';
 import { Pipeline } from './pipeline.ts';
-import type { Catalogue } from './profiles/catalogue.ts';
+import { type Catalogue, loadCatalogue } from './profiles/catalogue.ts';
 import { ScriptSandbox } from './profiles/script-sandbox.ts';
+import { SiteProfiles } from './profiles/site-profiles.ts';
 import { certificatesOf } from './sources/certificates.ts';
 import { openSource } from './sources/open-source.ts';
 import { gatewayStatus, heartbeatOf, type StatusParts, sensorStatus } from './status.ts';
@@ -28,7 +29,8 @@ import { Uplink } from './sync/uplink.ts';
 
 export interface GatewayOptions {
   readonly config: Config;
-  readonly catalogue: Catalogue;
+  /** The profiles that come with the program. */
+  readonly built_in: Catalogue;
   readonly version: string;
   readonly notify: NotifyEnvironment;
   readonly log: Log;
@@ -36,11 +38,16 @@ export interface GatewayOptions {
 
 /** @returns the running gateway; call `stop` to end it. */
 export async function startGateway(options: GatewayOptions): Promise<{ stop(): Promise<void> }> {
-  const { config, catalogue, version, log } = options;
+  const { config, built_in, version, log } = options;
   const clock = systemClock;
   const files = dataFiles(config);
   mkdirSync(config.data_dir, { recursive: true });
 
+  const catalogue = new Map([...built_in, ...loadCatalogue([config.profiles_dir])]);
+  const profiles = new SiteProfiles(
+    { folder: config.profiles_dir, built_in, clock, log },
+    catalogue,
+  );
   const registry = new SensorRegistry(files.sensors, catalogue);
   const { buffer, recovered } = await ReadingBuffer.open({ path: files.buffer, clock, log });
   if (recovered.set_aside !== null) log.error({ detail: recovered.set_aside }, 'buffer_damaged');
@@ -61,6 +68,7 @@ export async function startGateway(options: GatewayOptions): Promise<{ stop(): P
   const around = { accept, clock, log, hostname: hostname() };
   const sources = await Promise.all(config.sources.map((source) => openSource(source, around)));
   const pairing = new Pairing(config.sources, registry, sources);
+  profiles.onChange((name) => pairing.renewProfile(name));
 
   const started_at = clock.now();
   const parts: StatusParts = {
@@ -70,6 +78,7 @@ export async function startGateway(options: GatewayOptions): Promise<{ stop(): P
     sources,
     registry,
     pipeline,
+    profiles,
     clock,
     data_dir: config.data_dir,
     certificates: certificatesOf(config.sources),
@@ -128,7 +137,7 @@ export async function startGateway(options: GatewayOptions): Promise<{ stop(): P
 
   const lifecycle = new Lifecycle(clock, log);
   pairing.applyToSources();
-  await lifecycle.start([...closing, local, page, uplink, ...sources, notify]);
+  await lifecycle.start([...closing, local, page, uplink, profiles, ...sources, notify]);
   log.info({ version, data_dir: config.data_dir, sensors: registry.list().length }, 'counting');
   return { stop: () => lifecycle.stop() };
 }

@@ -7,6 +7,7 @@ import type { ReadingBuffer } from './buffer/reading-buffer.ts';
 import { kindOf } from './pairing/sensor.ts';
 import type { PairedSensor, SensorRegistry } from './pairing/sensor-registry.ts';
 import type { Pipeline } from './pipeline.ts';
+import type { ProfileFault, SiteProfiles } from './profiles/site-profiles.ts';
 import type { EndingCertificate } from './sources/certificates.ts';
 import type { Source, SourceStatus } from './sources/source.ts';
 import type { UplinkStatus } from './sync/uplink.ts';
@@ -36,6 +37,8 @@ export interface GatewayStatus {
   readonly sensors: readonly SensorStatus[];
   /** Frames understood that carried no people, by reason, since start. */
   readonly ignored: Record<string, number>;
+  /** Profiles of the site that are not in use as they stand in their files. */
+  readonly profile_faults: readonly ProfileFault[];
   readonly uplink: UplinkStatus;
 }
 
@@ -46,6 +49,7 @@ export interface StatusParts {
   readonly sources: readonly Source[];
   readonly registry: SensorRegistry;
   readonly pipeline: Pipeline;
+  readonly profiles: Pick<SiteProfiles, 'faults'>;
   readonly clock: Clock;
   /** Whose disk holds the buffer. */
   readonly data_dir: string;
@@ -67,6 +71,7 @@ export async function gatewayStatus(
     sources: parts.sources.map((source) => source.status()),
     sensors: sensorStatuses(parts),
     ignored: pipeline.ignored(),
+    profile_faults: parts.profiles.faults(),
     uplink,
   };
 }

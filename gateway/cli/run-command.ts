@@ -18,7 +18,7 @@ export function addRunCommands(program: Command, installation: Installation): vo
       const { startGateway } = await import('../main.ts');
       const gateway = await startGateway({
         config: setting.config,
-        catalogue: setting.catalogue(),
+        built_in: setting.builtIn(),
         version: installation.version,
         notify: installation.notify,
         log,

@@ -19,6 +19,8 @@ export interface Setting {
   readonly files: ReturnType<typeof dataFiles>;
   /** Read on demand: most commands need no profiles. */
   catalogue(): Catalogue;
+  /** Without those of the site's folder. */
+  builtIn(): Catalogue;
 }
 
 /** @throws FootbridgeError config_invalid */
@@ -32,5 +34,6 @@ export function settingOf(command: Command, installation: Installation): Setting
     config,
     files: dataFiles(config),
     catalogue: () => loadCatalogue([installation.built_in_profiles, config.profiles_dir]),
+    builtIn: () => loadCatalogue([installation.built_in_profiles]),
   };
 }

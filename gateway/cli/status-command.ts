@@ -64,6 +64,9 @@ function printStatus(status: GatewayStatus): void {
     const error = sync.error === null ? '' : `: ${sync.error}`;
     printLine(`delivery    ${sync.state}${error}; last delivered ${ago(sync.last_delivered_at)}`);
   }
+  for (const { profile, detail } of status.profile_faults) {
+    printLine(`profile     ${profile} kept as it was: ${detail}`);
+  }
   printLine();
   printSources(status.sources);
   printLine();

@@ -14,12 +14,13 @@ export interface Finding {
 const backlog_warn_ms = 15 * 60 * 1000;
 const skew_warn_ms = 60_000;
 
-/** Findings in the order of the path: disk, sources, sensors, quarantine, enrolment, delivery, clock. */
+/** Findings in the order of the path: disk, sources, sensors, profiles, quarantine, enrolment, delivery, clock. */
 export function diagnose(status: GatewayStatus, now: number): Finding[] {
   return [
     disk(status),
     ...status.sources.flatMap(source),
     ...sensors(status, now),
+    ...profiles(status),
     quarantine(status),
     ...uplink(status, now),
   ];
@@ -55,6 +56,14 @@ function source(seen: GatewayStatus['sources'][number]): Finding[] {
     found.push({ check: `${name} logins`, result: 'warning', seen: who, todo });
   }
   return found;
+}
+
+function profiles({ profile_faults }: GatewayStatus): Finding[] {
+  const todo = errorCatalogue.profile_invalid.hint;
+  return profile_faults.map(({ profile, detail }) => {
+    const seen = `kept as it was: ${detail}`;
+    return { check: `profile ${profile}`, result: 'warning', seen, todo };
+  });
 }
 
 function sensors({ sensors: paired, started_at }: GatewayStatus, now: number): Finding[] {

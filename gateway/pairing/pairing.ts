@@ -42,6 +42,16 @@ export class Pairing {
     this.applyToSources();
   }
 
+  /**
+   * A profile has another text: its sensors are read by it from the next frame on.
+   *
+   * @throws FootbridgeError when it does not fit them; nothing has then changed.
+   */
+  renewProfile(name: string): void {
+    this.#registry.renew(name, (candidate) => this.#assertFits(candidate));
+    this.applyToSources();
+  }
+
   applyToSources(): void {
     for (const source of this.#sources) {
       const sensors = this.#sensorsOf(source.name);

@@ -134,6 +134,24 @@ export class SensorRegistry {
     this.#save();
   }
 
+  /**
+   * Reads the sensors of a profile by what the catalogue has under its name now.
+   *
+   * @param assertFits called with each sensor in place; when it throws, nothing has changed.
+   * @throws FootbridgeError profile_unknown, sensor_invalid, sensor_conflict
+   */
+  renew(profile: string, assertFits: (paired: PairedSensor) => void): void {
+    const before = this.list().filter(({ sensor }) => sensor.profile === profile);
+    for (const paired of before) this.#remove(paired);
+    try {
+      for (const { sensor } of before) assertFits(this.#add(sensor));
+    } catch (error) {
+      for (const { sensor } of before) this.#remove(this.#sensors.get(sensor.sensor_id));
+      for (const paired of before) this.#place(paired);
+      throw error;
+    }
+  }
+
   /** Counts the devices of a sensor, so that the meter and the keys of messages tell them apart. */
   #numbered(candidate: PairedSensor, now: Sensor | undefined, isReplaced: boolean): PairedSensor {
     const before = now ?? this.#unpaired.get(candidate.sensor.sensor_id);
@@ -154,9 +172,17 @@ export class SensorRegistry {
       const detail = `${sensor.source} ${address} belongs to ${holder.sensor.sensor_id}`;
       throw new FootbridgeError('sensor_conflict', detail);
     }
-    const paired = { sensor, profile, address, metered_device: meteredDevice(sensor, address) };
-    this.#sensors.set(sensor.sensor_id, paired);
-    this.#addresses.set(key, paired);
+    return this.#place({
+      sensor,
+      profile,
+      address,
+      metered_device: meteredDevice(sensor, address),
+    });
+  }
+
+  #place(paired: PairedSensor): PairedSensor {
+    this.#sensors.set(paired.sensor.sensor_id, paired);
+    this.#addresses.set(addressKey(paired.sensor.source, paired.address), paired);
     return paired;
   }
 

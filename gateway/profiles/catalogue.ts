@@ -14,19 +14,26 @@ export type Catalogue = ReadonlyMap<string, Profile>;
  * @throws FootbridgeError profile_invalid with all mistakes of all files.
  */
 export function loadCatalogue(folders: readonly string[]): Catalogue {
-  const profiles = new Map<string, Profile>();
-  const mistakes: string[] = [];
-  for (const folder of folders.filter((each) => existsSync(each))) {
-    for (const file of readdirSync(folder)
-      .filter((name) => name.endsWith('.yaml'))
-      .sort()) {
-      const read = readFile(join(folder, file));
-      if (typeof read === 'string') mistakes.push(read);
-      else profiles.set(read.name, read);
-    }
-  }
+  const read = folders.map(readFolder);
+  const mistakes = read.flatMap(({ faults }) => [...faults.values()]);
   if (mistakes.length > 0) throw new FootbridgeError('profile_invalid', mistakes.join('\n'));
-  return profiles;
+  return new Map(read.flatMap(({ profiles }) => [...profiles]));
+}
+
+/** The profiles of one folder, and what is wrong with its other files, both by name. */
+export function readFolder(folder: string): {
+  profiles: Map<string, Profile>;
+  faults: Map<string, string>;
+} {
+  const profiles = new Map<string, Profile>();
+  const faults = new Map<string, string>();
+  const files = existsSync(folder) ? readdirSync(folder).sort() : [];
+  for (const file of files.filter((name) => name.endsWith('.yaml'))) {
+    const read = readFile(join(folder, file));
+    if (typeof read === 'string') faults.set(basename(file, '.yaml'), read);
+    else profiles.set(read.name, read);
+  }
+  return { profiles, faults };
 }
 
 /** @throws FootbridgeError profile_invalid with every mistake of the file. */
