@@ -2,6 +2,14 @@
 import path from 'node:path';
 import { FootbridgeError } from '../shared/runtime/errors.ts';
 
+/** How e-mail leaves. */
+export interface MailSettings {
+  /** smtp:// or smtps://, with user and password where the server asks for them. */
+  readonly url: string;
+  /** Sender, such as `Footbridge <alerts@acme.example>`. */
+  readonly from: string;
+}
+
 export interface Config {
   /** Login that serves; absent: the embedded default. */
   readonly database_url: string | undefined;
@@ -9,6 +17,8 @@ export interface Config {
   readonly migration_database_url: string | undefined;
   readonly data_dir: string;
   readonly log_level: string;
+  /** Null: no e-mail is sent. */
+  readonly mail: MailSettings | null;
   readonly notify: { NOTIFY_SOCKET?: string | undefined; WATCHDOG_USEC?: string | undefined };
 }
 
@@ -28,11 +38,21 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config
   if (!levels.includes(log_level)) {
     mistakes.push(`FOOTBRIDGE_LOG_LEVEL is "${log_level}"; use one of ${levels.join(', ')}`);
   }
+  const smtp_url = environment['SMTP_URL'];
+  const from = environment['FOOTBRIDGE_HQ_MAIL_FROM'];
+  // The value holds a password, so no message repeats it.
+  if (smtp_url !== undefined && !/^smtps?:\/\/./.test(smtp_url)) {
+    mistakes.push('SMTP_URL must start with smtp:// or smtps://');
+  }
+  if ((smtp_url === undefined) !== (from === undefined)) {
+    mistakes.push('SMTP_URL and FOOTBRIDGE_HQ_MAIL_FROM belong together');
+  }
   const config: Config = {
     database_url: url('DATABASE_URL'),
     migration_database_url: url('MIGRATION_DATABASE_URL'),
     data_dir: path.resolve(environment['FOOTBRIDGE_HQ_DATA_DIR'] ?? '.footbridge/hq'),
     log_level,
+    mail: smtp_url === undefined || from === undefined ? null : { url: smtp_url, from },
     notify: {
       NOTIFY_SOCKET: environment['NOTIFY_SOCKET'],
       WATCHDOG_USEC: environment['WATCHDOG_USEC'],

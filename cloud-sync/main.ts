@@ -5,12 +5,15 @@ import { Lifecycle } from '../shared/runtime/lifecycle.ts';
 import type { Log } from '../shared/runtime/log.ts';
 import type { NotifyEnvironment } from '../shared/runtime/sd-notify.ts';
 import { sdNotify } from '../shared/runtime/sd-notify.ts';
+import type { MailSettings } from './config.ts';
 import type { Database } from './db/pool.ts';
 import { alertWorker } from './health/alert-worker.ts';
 import { Admission } from './http/admission.ts';
 import { httpPart, httpServer } from './http/server.ts';
 import type { Sample } from './metrics.ts';
 import { Metrics } from './metrics.ts';
+import { openMailer } from './notify/email.ts';
+import { notifyWorker } from './notify/notify-worker.ts';
 import { ensurePartitions } from './partitions.ts';
 import { calendarJob } from './rollups/calendar-job.ts';
 import { closeHours, organizationsToClose } from './rollups/mark-hours.ts';
@@ -24,6 +27,8 @@ export interface ServiceOptions {
   readonly listen: { host: string; port: number };
   /** Seconds without a heartbeat after which a gateway is offline. */
   readonly heartbeat_grace_s: number;
+  /** Null: no e-mail is sent. */
+  readonly mail: MailSettings | null;
   readonly notify: NotifyEnvironment;
   readonly clock: Clock;
   readonly log: Log;
@@ -41,11 +46,18 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   const admission = new Admission(() => clock.monotonic());
   const rollups = rollupWorker({ db, metrics, clock, log });
   const alerts = alertWorker({ db, heartbeat_grace_s, clock, log });
+  const mailer = options.mail === null ? null : openMailer(options.mail);
+  const notifications = notifyWorker({ db, mailer, metrics, clock, log });
+  // Not the one that tells people: it waits for servers of others, and no count for it.
   const workers = [rollups, alerts];
 
   const gauges = (): Sample[] => [
     { name: 'hq_rollup_seconds_since_success', value: age_s(clock, rollups.last_success_at) },
     { name: 'hq_alerts_seconds_since_success', value: age_s(clock, alerts.last_success_at) },
+    {
+      name: 'hq_notifications_seconds_since_success',
+      value: age_s(clock, notifications.last_success_at),
+    },
     ...Object.entries(db.connections).map(
       ([state, value]): Sample => ({ name: 'hq_database_connections', labels: { state }, value }),
     ),
@@ -64,6 +76,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     rollups,
     closingJob(options, () => rollups.wake()),
     alerts,
+    notifications,
     http,
     sdNotify({
       environment: options.notify,
@@ -72,7 +85,13 @@ export async function startService(options: ServiceOptions): Promise<Service> {
       clock,
     }),
   ]);
-  return { url: http.url(), stop: () => lifecycle.stop() };
+  return {
+    url: http.url(),
+    async stop() {
+      await lifecycle.stop();
+      mailer?.close();
+    },
+  };
 }
 
 function age_s(clock: Clock, since_ms: number): number {

@@ -23,6 +23,11 @@ const metrics = {
     type: 'gauge',
     help: 'Age of the last alert pass that worked.',
   },
+  hq_notifications_total: { type: 'counter', help: 'Messages tried, by kind and outcome.' },
+  hq_notifications_seconds_since_success: {
+    type: 'gauge',
+    help: 'Age of the last pass that told people of alerts and worked.',
+  },
   hq_database_connections: { type: 'gauge', help: 'Connections of the pool, by state.' },
   hq_requests_in_flight: { type: 'gauge', help: 'Requests of gateways being answered, by lane.' },
   hq_resident_memory_bytes: { type: 'gauge', help: 'Resident memory of the process.' },

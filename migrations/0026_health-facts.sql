@@ -30,7 +30,7 @@ create policy gateway_loss_marks_insert_health on app.gateway_loss_marks for ins
 create policy gateway_loss_marks_delete_health on app.gateway_loss_marks for delete to app_health
   using (organization_id = (select app.organization_id()));
 
-grant select (organization_id, id, name, expires_at, revoked_at) on app.api_keys to app_health;
+grant select (organization_id, user_id, id, name, expires_at, revoked_at) on app.api_keys to app_health;
 create policy api_keys_select_health on app.api_keys for select to app_health
   using (organization_id = (select app.organization_id()));
 grant select on public.store_hourly, public.daily_analytics, app.rollup_dirty,
@@ -55,7 +55,7 @@ drop policy store_hourly_select_health on public.store_hourly;
 revoke select on public.store_hourly, public.daily_analytics, app.rollup_dirty,
   app.rollup_dirty_days from app_health;
 drop policy api_keys_select_health on app.api_keys;
-revoke select (organization_id, id, name, expires_at, revoked_at) on app.api_keys from app_health;
+revoke select (organization_id, user_id, id, name, expires_at, revoked_at) on app.api_keys from app_health;
 drop table app.gateway_loss_marks;
 alter table app.gateway_state drop column certificates, drop column disk_total_bytes,
   drop column disk_free_bytes;

@@ -13,6 +13,7 @@ import { doctorCommand } from './doctor-command.ts';
 import { gatewayCommand } from './gateway-command.ts';
 import { keyCommand } from './key-command.ts';
 import { migrateCommand } from './migrate-command.ts';
+import { notifyCommand } from './notify-command.ts';
 import { orgCommand } from './org-command.ts';
 import { regionCommand } from './region-command.ts';
 import { reportCommand } from './report-command.ts';
@@ -55,6 +56,7 @@ function program(root: string): Command {
     biCommand(root),
     reportCommand(root),
     alertCommand(root),
+    notifyCommand(root),
     rollupCommand(root),
     retentionCommand(root),
     backupCommand(root),

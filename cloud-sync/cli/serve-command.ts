@@ -42,8 +42,8 @@ async function serve(package_root: string, options: ServeOptions): Promise<void>
   const { clock, config, log } = context;
   await withDatabase(context, async (db, server) => {
     assertMayServe(await loginOf(server.service_url));
-    const { notify } = config;
-    const service = await startService({ db, listen, heartbeat_grace_s, notify, clock, log });
+    const { notify, mail } = config;
+    const service = await startService({ db, listen, heartbeat_grace_s, mail, notify, clock, log });
     const left = new AbortController();
     try {
       printLine(`Listening on ${service.url}`);

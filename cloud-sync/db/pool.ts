@@ -17,6 +17,7 @@ export type Role =
   | 'app_health'
   | 'app_operator'
   | 'app_retention'
+  | 'app_notify'
   | 'authenticated';
 
 /** For whom a transaction works. What is absent is empty, and policies then match nothing. */

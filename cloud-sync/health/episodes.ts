@@ -50,7 +50,7 @@ export async function storeStep(
     );
   } else if (before === null || before.state === 'pending') {
     if (finding !== undefined && after !== null) {
-      await raise(tx, organization_id, finding, before?.since ?? now);
+      await raise(tx, organization_id, finding, { since: before?.since ?? now, now });
     }
   } else {
     await query(
@@ -69,12 +69,13 @@ async function raise(
   { query }: Transaction,
   organization_id: string,
   finding: Finding,
-  since: number,
+  { since, now }: { since: number; now: number },
 ): Promise<void> {
   await query(
     `insert into public.alerts (organization_id, store_id, alert_type, severity, title,
-       description, metadata, dedup_key, created_at)
-     values ($1, $2, $3, $4, $5, $6, $7, $8, to_timestamp($9::float8 / 1000))
+       description, metadata, dedup_key, created_at, fired_at)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, to_timestamp($9::float8 / 1000),
+       to_timestamp($10::float8 / 1000))
      on conflict (organization_id, dedup_key) where not is_resolved do nothing`,
     [
       organization_id,
@@ -86,6 +87,7 @@ async function raise(
       JSON.stringify(finding.metadata),
       dedupKey(finding),
       since,
+      now,
     ],
   );
 }

@@ -270,6 +270,14 @@ export const errorCatalogue = {
     message: 'There is no such alert among those that this person may see.',
     hint: 'See `footbridge-hq alert list` for the ids.',
   },
+  mail_not_configured: {
+    message: 'No mail server is named.',
+    hint: 'Set SMTP_URL and FOOTBRIDGE_HQ_MAIL_FROM for the service, and try `footbridge-hq notify test`.',
+  },
+  route_gone: {
+    message: 'There is no such way of being told.',
+    hint: 'See `footbridge-hq notify list`.',
+  },
   role_insufficient: {
     message: 'The role of this person does not allow it.',
     hint: 'Ask somebody who manages the store; `footbridge-hq user add` changes roles.',

@@ -13,7 +13,9 @@ interface Routine {
 
 /** They name organizations to a worker that then works in one of them; and to nobody else. */
 const across: Readonly<Record<string, readonly string[]>> = {
-  'app.active_organization_ids': ['app_health', 'app_operator', 'app_rollup'],
+  'app.active_organization_ids': ['app_health', 'app_operator', 'app_rollup', 'app_notify'],
+  // Whom to tell in one's own organization; who they are may be a member elsewhere too.
+  'app.alert_readers': ['app_notify'],
   'app.dirty_day_organization_ids': ['app_rollup'],
   'app.dirty_organization_ids': ['app_rollup'],
 };

@@ -62,6 +62,7 @@ export function identities(world: World): Identity[] {
     service('app_health', tenant, ['organization']),
     service('app_operator', tenant, ['organization']),
     service('app_retention', tenant, ['organization']),
+    service('app_notify', tenant, ['organization']),
     ...Object.entries(world.users).map(([role, user]) =>
       person(
         role,
@@ -154,7 +155,7 @@ const narrower: { names: string[]; relations: string[]; commands?: Command[] }[]
       'store_staff',
       'viewer',
     ],
-    relations: ['public.audit_logs'],
+    relations: ['public.audit_logs', 'public.notifications'],
   },
   {
     names: ['analyst', 'viewer'],

@@ -17,6 +17,7 @@ const homes: Record<string, readonly string[]> = {
   fastify: ['cloud-sync/http/', 'gateway/local/page-server.ts'],
   'modbus-serial': ['gateway/sources/modbus-tcp.ts', 'demo/modbus-sensor.ts'],
   mqtt: ['gateway/sources/mqtt-connect.ts', 'demo/publisher.ts'],
+  nodemailer: ['cloud-sync/notify/email.ts'],
   'node-cron': ['cloud-sync/rollups/calendar-job.ts'],
   'node-pg-migrate': ['cloud-sync/db/'],
   'node-pty': ['demo/pseudo-terminal.ts'],
@@ -70,6 +71,8 @@ const decides = [
   'cloud-sync/health/expected-traffic.ts',
   'cloud-sync/health/gateway-rules.ts',
   'cloud-sync/health/verdicts.ts',
+  'cloud-sync/notify/compose-message.ts',
+  'cloud-sync/notify/plan-notifications.ts',
   'demo/verdict.ts',
 ];
 

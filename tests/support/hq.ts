@@ -38,6 +38,7 @@ export async function openHq(
     db: database.db,
     listen: { host: '127.0.0.1', port: 0 },
     heartbeat_grace_s: options.heartbeat_grace_s ?? 180,
+    mail: null,
     notify: {},
     clock: systemClock,
     log: silentLog,
