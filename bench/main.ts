@@ -17,6 +17,7 @@ export interface Measured {
 const benches: Record<string, () => Promise<{ measure: () => Promise<Measured> }>> = {
   decode: () => import('./decode.ts'),
   drain: () => import('./drain.ts'),
+  'first-store': () => import('./first-store.ts'),
   ingest: () => import('./ingest.ts'),
   rollup: () => import('./rollup.ts'),
   rls: () => import('./rls.ts'),

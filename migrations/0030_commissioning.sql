@@ -72,10 +72,12 @@ select s.organization_id, s.store_id, s.sensor_id,
   walk.ended_at as walk_test_at, walk.verdict as walk_test_verdict,
   audit.ended_at as audit_at, audit.verdict as audit_verdict,
   audit.expected_in + audit.expected_out as audit_people,
-  greatest(0, 1 - abs(audit.counted_in - audit.expected_in)::numeric
-    / nullif(audit.expected_in, 0))::numeric(5, 4) as accuracy_in,
-  greatest(0, 1 - abs(audit.counted_out - audit.expected_out)::numeric
-    / nullif(audit.expected_out, 0))::numeric(5, 4) as accuracy_out
+  case when audit.expected_in > 0 then greatest(0,
+    1 - abs(audit.counted_in - audit.expected_in)::numeric / audit.expected_in)::numeric(5, 4)
+  end as accuracy_in,
+  case when audit.expected_out > 0 then greatest(0,
+    1 - abs(audit.counted_out - audit.expected_out)::numeric / audit.expected_out)::numeric(5, 4)
+  end as accuracy_out
 from (select distinct organization_id, store_id, sensor_id from tests) s
 left join tests walk on walk.organization_id = s.organization_id and walk.store_id = s.store_id
   and walk.sensor_id = s.sensor_id and walk.kind = 'walk_test'

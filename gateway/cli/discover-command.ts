@@ -8,7 +8,7 @@ import type { SourceConfig } from '../config/config.ts';
 import { askDaemon } from '../local/local-client.ts';
 import type { Found } from '../pairing/discovery.ts';
 import { ago } from './ago.ts';
-import { commandLine } from './command-line.ts';
+import { commandLine, printNext } from './command-line.ts';
 import { type Installation, settingOf } from './setting.ts';
 import { LiveLine, styled } from './terminal.ts';
 
@@ -51,6 +51,11 @@ Examples:
       const ports = serialPorts(config.sources);
       if (options.json === true) return printJson({ devices, serial_ports: ports });
       printDevices(command, installation, devices);
+      const best = devices.find((device) => device.options !== null);
+      if (best !== undefined) {
+        printLine();
+        printNext(command, installation, 'sensor', 'pair', best.sensor_id, ...(best.options ?? []));
+      }
       for (const { path, source } of ports) {
         printLine();
         printLine(

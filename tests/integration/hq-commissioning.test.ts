@@ -91,7 +91,7 @@ describeOnEngines('commissioning', (engine) => {
     } as const;
     const stage = async () => (await seenBy(store, [store.code]))[0];
     await send(gateway, record({ ended_at: now - 200 * day }));
-    expect(await stage()).toMatchObject({ stage: 'tuned', who: 'mar' });
+    expect(await stage()).toMatchObject({ stage: 'tuned', who: 'mar', accuracy_in: null });
     await send(gateway, record({ ...audit, ended_at: now - 100 * day }));
     expect(await stage()).toMatchObject({ stage: 'expired' });
     await send(gateway, record({ ...audit, ended_at: now - 3 * day }));
