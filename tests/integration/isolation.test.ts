@@ -1,7 +1,8 @@
 /** A tenth of `npm run isolation`, and proof that it would notice. */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { foreignKeyFailures } from '../isolation/foreign-keys.ts';
 import { conjunctsOf } from '../isolation/mutants.ts';
-import { judgeStage, onStage } from '../isolation/suite.ts';
+import { judgeStage, onStage, withEveryRight } from '../isolation/suite.ts';
 import type { TestDatabase } from '../support/postgres.ts';
 import { describeOnEngines, openTestDatabase } from '../support/postgres.ts';
 
@@ -22,10 +23,10 @@ describeOnEngines('every way past the tenant wall', (engine) => {
 
 describeOnEngines('the isolation suite', (engine) => {
   let hq: TestDatabase;
-  beforeAll(async () => {
+  beforeEach(async () => {
     hq = await openTestDatabase(engine);
   });
-  afterAll(() => hq.close());
+  afterEach(() => hq.close());
 
   it('notices a new table without policies by itself', { timeout: 120_000 }, async () => {
     const before = `create table public.newcomer (organization_id uuid not null,
@@ -39,6 +40,22 @@ describeOnEngines('the isolation suite', (engine) => {
     expect(found).toContain('leak viewer: select public.newcomer, other store, plain');
     expect(found).toContain('leak viewer: select public.newcomer, other organization, plain');
   });
+
+  it('notices a foreign key that answers for rows of other organizations', async () => {
+    const before = `create table public.newcomer (organization_id uuid not null,
+        login text references app.bi_logins (login));
+      alter table public.newcomer enable row level security;
+      create policy newcomer_insert on public.newcomer for insert to app_operator
+        with check (organization_id = (select app.organization_id()))`;
+    const { failures } = await onStage(
+      hq,
+      (stage) => withEveryRight(stage, () => foreignKeyFailures(stage)),
+      { before, pick: () => false },
+    );
+    expect(failures.map(({ attempt, detail }) => `${attempt}, ${detail}`)).toEqual([
+      'app_operator: probes newcomer_login_fkey, a row of others: stored; no row at all: 23503',
+    ]);
+  }, 120_000);
 });
 
 describe('a policy', () => {

@@ -6,6 +6,7 @@ import { casesOf } from './cases.ts';
 import type { Relation } from './catalogue.ts';
 import { populate, readRelations, settled } from './catalogue.ts';
 import { copyFailures } from './copying.ts';
+import { foreignKeyFailures } from './foreign-keys.ts';
 import { functionFailures } from './functions.ts';
 import type { Identity } from './identities.ts';
 import { identities } from './identities.ts';
@@ -84,16 +85,25 @@ export async function judgeStage(stage: Stage): Promise<Verdict> {
   const asGranted = await judgeAll(stage.query, stage.asGranted);
   const copies = await copyFailures(stage);
   const functions = await functionFailures(stage);
-  const wide = await withEveryRight(stage, () => judgeAll(stage.query, stage.wide));
+  const [wide, keys] = await withEveryRight(stage, async () => [
+    await judgeAll(stage.query, stage.wide),
+    await foreignKeyFailures(stage),
+  ]);
   return {
     cases:
-      structure.cases + stage.asGranted.length + copies.cases + functions.cases + stage.wide.length,
+      structure.cases +
+      stage.asGranted.length +
+      copies.cases +
+      functions.cases +
+      stage.wide.length +
+      keys.cases,
     failures: [
       ...structure.failures,
       ...asGranted,
       ...copies.failures,
       ...functions.failures,
       ...wide,
+      ...keys.failures,
     ],
   };
 }
