@@ -128,7 +128,7 @@ async function attempt(
 ): Promise<string> {
   const { world } = stage;
   const own = { ...world.own, user: identity.user ?? world.users['viewer'] ?? '' };
-  const valueOf = (column: Column): string | undefined => {
+  const cellOf = (column: Column): string | undefined => {
     const at = key.columns.indexOf(column.name);
     if (at >= 0) return `'${String(values[at]).replaceAll("'", "''")}'`;
     const axis = axisOf(relation, column.name);
@@ -136,7 +136,7 @@ async function attempt(
     return column.required ? literal(column, relation) : undefined;
   };
   const cells = relation.columns.flatMap((column) => {
-    const value = valueOf(column);
+    const value = cellOf(column);
     return value === undefined ? [] : [[`"${column.name}"`, value] as const];
   });
   await stage.query('savepoint attempted');
