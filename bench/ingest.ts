@@ -3,16 +3,14 @@
  * on the same Mosquitto, publisher and machine, in turns.
  */
 import { type ChildProcess, fork, spawn, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { request } from 'node:http';
-import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { systemClock } from '../shared/runtime/clock.ts';
 import { FootbridgeError } from '../shared/runtime/errors.ts';
-import type { LoadPlan, LoadResult } from './load-publisher.ts';
+import { freePort } from './free-port.ts';
+import { end, heard, inFolder, publish, startGateway } from './gateway-process.ts';
+import type { LoadResult } from './load-publisher.ts';
 import type { Measured } from './main.ts';
 
 const clock = systemClock;
@@ -97,7 +95,7 @@ async function connectMode(folder: string): Promise<Counted> {
     url: `mqtt://127.0.0.1:${broker.port}`,
     topics: ['counters/#'],
   };
-  const gateway = await startGateway(folder, source, {});
+  const gateway = await startGateway(folder, source, { sensors });
   const start = await publish({ port: broker.port, sensors, messages, window, rate: null });
   await gateway.holds(messages);
   const seconds = (clock.monotonic() - start.at) / 1000;
@@ -113,7 +111,10 @@ async function listenMode(
 ): Promise<Counted & { load: LoadResult }> {
   const port = await freePort();
   const source = { kind: 'mqtt-listen', host: '127.0.0.1', port };
-  const gateway = await startGateway(folder, source, how);
+  const gateway = await startGateway(folder, source, {
+    sensors,
+    ...(how.fsync_ms === undefined ? {} : { environment: slowDisk(folder, how.fsync_ms) }),
+  });
   const count = how.rate === undefined ? messages : 5 * how.rate;
   const load = {
     port,
@@ -130,18 +131,6 @@ async function listenMode(
   return { rate: count / result.seconds, cpu_us, load: result };
 }
 
-async function publish(plan: LoadPlan): Promise<{ at: number; done: Promise<LoadResult> }> {
-  const publisher = fork(`${dist}bench/load-publisher.js`, [JSON.stringify(plan)]);
-  await heard(publisher, 'ready');
-  const at = clock.monotonic();
-  publisher.send({ kind: 'go' });
-  const done = heard(publisher, 'done').then(async (result) => {
-    await end(publisher);
-    return result as LoadResult;
-  });
-  return { at, done };
-}
-
 async function startMosquitto(folder: string): Promise<{ port: number; process: ChildProcess }> {
   const port = await freePort();
   const path = join(folder, 'mosquitto.conf');
@@ -153,55 +142,6 @@ async function startMosquitto(folder: string): Promise<{ port: number; process: 
   return { port, process };
 }
 
-async function startGateway(folder: string, source: object, how: { fsync_ms?: number }) {
-  const data_dir = join(folder, 'data');
-  const paired = Array.from({ length: sensors }, (_, i) => {
-    const names = { sensor_id: `door-${i}`, name: `door-${i}`, source: 'load' };
-    return { ...names, profile: 'json-interval', topic: `counters/${i}` };
-  });
-  const config = { data_dir, log_level: 'warn', sources: [{ name: 'load', ...source }] };
-  mkdirSync(data_dir);
-  writeFileSync(join(data_dir, 'sensors.json'), JSON.stringify({ sensors: paired }));
-  writeFileSync(join(folder, 'footbridge.yaml'), JSON.stringify(config));
-  const parameters = ['--config', join(folder, 'footbridge.yaml'), 'run'];
-  const gateway = spawn(process.execPath, [`${dist}gateway/cli/footbridge.js`, ...parameters], {
-    stdio: ['ignore', 'ignore', 'inherit'],
-    ...(how.fsync_ms === undefined ? {} : { env: slowDisk(folder, how.fsync_ms) }),
-  });
-  const socket = join(data_dir, 'footbridge.sock');
-  const until = async (holds: (status: Status) => boolean) => {
-    for (;;) {
-      const seen = await status(socket);
-      if (seen !== null && holds(seen)) return;
-      await clock.sleep(10);
-    }
-  };
-  await until(({ sources }) => sources.every(({ state }) => state === 'running'));
-  return {
-    process: gateway,
-    holds: (count: number) => until(({ buffer }) => buffer.buffered >= count),
-  };
-}
-
-interface Status {
-  readonly buffer: { readonly buffered: number };
-  readonly sources: readonly { readonly state: string }[];
-}
-
-function status(socketPath: string): Promise<Status | null> {
-  return new Promise((resolve) => {
-    const asked = request({ socketPath, path: '/status' }, (answer) => {
-      let body = '';
-      answer.on('data', (chunk) => {
-        body += chunk;
-      });
-      answer.on('end', () => resolve(JSON.parse(body) as Status));
-    });
-    asked.on('error', () => resolve(null));
-    asked.end();
-  });
-}
-
 /** The environment of a gateway whose disk is slow. */
 function slowDisk(folder: string, fsync_ms: number): NodeJS.ProcessEnv {
   const library = join(folder, 'slow-fsync.so');
@@ -211,43 +151,6 @@ function slowDisk(folder: string, fsync_ms: number): NodeJS.ProcessEnv {
   });
   if (made.status !== 0) throw new Error(`slow-fsync.c did not compile: ${made.stderr}`);
   return { LD_PRELOAD: library, FOOTBRIDGE_FSYNC_MS: String(fsync_ms) };
-}
-
-function heard(child: ChildProcess, kind: string): Promise<unknown> {
-  return new Promise((resolve, reject) => {
-    const onMessage = (message: { kind: string }) => {
-      if (message.kind !== kind) return;
-      child.off('message', onMessage);
-      resolve(message);
-    };
-    child.on('message', onMessage);
-    child.once('exit', (code) => reject(new Error(`ended with ${code} before "${kind}"`)));
-  });
-}
-
-async function end(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const exited = once(child, 'exit');
-  child.kill('SIGKILL');
-  await exited;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  return typeof address === 'object' && address !== null ? address.port : 0;
-}
-
-async function inFolder<T>(run: (folder: string) => Promise<T>): Promise<T> {
-  const folder = mkdtempSync(join(tmpdir(), 'footbridge-bench-'));
-  try {
-    return await run(folder);
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
 }
 
 /** User and system time of a process so far (proc(5): fields 14 and 15, in ticks of 10 ms). */

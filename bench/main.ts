@@ -13,11 +13,18 @@ export interface Measured {
   readonly document: Readonly<Record<string, unknown>>;
 }
 
+export interface MeasureOptions {
+  /** How large, where a measurement can be of several sizes. */
+  readonly rows?: number;
+}
+type Bench = { measure: (options: MeasureOptions) => Promise<Measured> };
+
 /** One measurement a file. Loaded on demand, so that none disturbs the others. */
-const benches: Record<string, () => Promise<{ measure: () => Promise<Measured> }>> = {
+const benches: Record<string, () => Promise<Bench>> = {
   decode: () => import('./decode.ts'),
   drain: () => import('./drain.ts'),
   'first-store': () => import('./first-store.ts'),
+  footprint: () => import('./footprint.ts'),
   ingest: () => import('./ingest.ts'),
   rollup: () => import('./rollup.ts'),
   rls: () => import('./rls.ts'),
@@ -26,6 +33,7 @@ const benches: Record<string, () => Promise<{ measure: () => Promise<Measured> }
 const program = new Command('bench')
   .description('Measures one part against a limit of the same run.')
   .argument('<name>', Object.keys(benches).join(', '))
+  .option('--rows <number>', 'how many readings (footprint: 1000000 in the buffer)')
   .option('--json', 'print one JSON document as the last line')
   .addHelpText('after', '\nExample:\n  npm run bench -- ingest --json')
   .parse();
@@ -36,9 +44,11 @@ if (load === undefined) {
   process.exitCode = exitCode.usage;
 } else {
   try {
-    const { lines, document } = await (await load()).measure();
+    const { rows, json } = program.opts<{ rows?: string; json?: boolean }>();
+    const options = rows === undefined ? {} : { rows: Number(rows) };
+    const { lines, document } = await (await load()).measure(options);
     for (const line of lines) printLine(line);
-    if (program.opts<{ json?: boolean }>().json === true) printLine(JSON.stringify(document));
+    if (json === true) printLine(JSON.stringify(document));
   } catch (error) {
     printError(error);
   }

@@ -49,7 +49,12 @@ export async function startGateway(options: GatewayOptions): Promise<{ stop(): P
     catalogue,
   );
   const registry = new SensorRegistry(files.sensors, catalogue);
-  const { buffer, recovered } = await ReadingBuffer.open({ path: files.buffer, clock, log });
+  const { buffer, recovered } = await ReadingBuffer.open({
+    path: files.buffer,
+    mode: config.buffer.commit,
+    clock,
+    log,
+  });
   if (recovered.set_aside !== null) log.error({ detail: recovered.set_aside }, 'buffer_damaged');
   const report_interval_ms = config.report_interval_s * 1000;
   const sandbox = new ScriptSandbox(clock);

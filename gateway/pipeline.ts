@@ -6,6 +6,7 @@
 import type { Clock } from '../shared/runtime/clock.ts';
 import type { Log } from '../shared/runtime/log.ts';
 import { type Entry, type QuarantinedFrame, quarantine_bytes_kept } from './buffer/entry.ts';
+import { meterOf } from './buffer/group.ts';
 import type { ReadingBuffer } from './buffer/reading-buffer.ts';
 import type { Recovered } from './buffer/reading-log.ts';
 import { forDevice } from './meters/device-change.ts';
@@ -49,7 +50,7 @@ export class Pipeline {
   constructor(options: PipelineOptions) {
     this.#options = options;
     for (const { sensor_id, state } of options.recovered.meters) {
-      this.#meters.set(sensor_id, JSON.parse(state) as MeterState);
+      this.#meters.set(sensor_id, meterOf(state));
     }
     for (const { sensor_id, dedupe_key } of options.recovered.keys) {
       this.#keys.add(sensor_id, dedupe_key);

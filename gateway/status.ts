@@ -28,8 +28,8 @@ export interface GatewayStatus {
   readonly version: string;
   readonly started_at: number;
   readonly now: number;
-  /** `degraded`: commits fail at the moment, nothing is acknowledged. */
-  readonly durability: 'fsync' | 'degraded';
+  /** `eco`: a commit every 5 s; `degraded`: commits fail at the moment, nothing is acknowledged. */
+  readonly durability: 'fsync' | 'eco' | 'degraded';
   /** Why commits fail, or null. */
   readonly buffer_error: string | null;
   readonly buffer: BufferStats;
@@ -65,7 +65,7 @@ export async function gatewayStatus(
     version: parts.version,
     started_at: parts.started_at,
     now: clock.now(),
-    durability: buffer.failure === null ? 'fsync' : 'degraded',
+    durability: buffer.durability,
     buffer_error: buffer.failure,
     buffer: await buffer.stats(),
     sources: parts.sources.map((source) => source.status()),
@@ -89,7 +89,7 @@ export async function heartbeatOf(parts: StatusParts): Promise<Heartbeat> {
     buffered: stats.buffered,
     oldest_unsent_at: stats.oldest_unsent_at,
     delivered_at,
-    durability: parts.buffer.failure === null ? 'fsync' : 'degraded',
+    durability: parts.buffer.durability,
     sensors: sensorStatuses(parts).map(
       ({ source: _source, address: _address, ...sensor }) => sensor,
     ),

@@ -6,14 +6,13 @@ import { Worker } from 'node:worker_threads';
 import type { Clock } from '../../shared/runtime/clock.ts';
 import { type ErrorCode, errorText, FootbridgeError } from '../../shared/runtime/errors.ts';
 import type { Log } from '../../shared/runtime/log.ts';
+import { type CommitMode, CommitPace } from './commit-pace.ts';
 import type { OutgoingBatch } from './delivery.ts';
 import type { BufferStats, Entry, Lane, PendingBatch, QuarantineRow } from './entry.ts';
 import { type Group, GroupDraft } from './group.ts';
 import type { Recovered, Refusal } from './reading-log.ts';
 import type { Operation, WriterAnswer, WriterData, WriterOperations } from './writer-protocol.ts';
 
-/** A group waits this long for company; half of it is the mean delay added to an acknowledgement. */
-const group_wait_ms = 10;
 /** A group this large is written at once. */
 const group_entries_max = 500;
 /** Pause before a failed commit is tried again: the disk may have room by then. */
@@ -30,6 +29,7 @@ interface OpenGroup {
 
 export interface BufferOptions {
   readonly path: string;
+  readonly mode: CommitMode;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -42,7 +42,11 @@ export class ReadingBuffer {
   #calls_made = 0;
   #open: OpenGroup | undefined;
   #writing = false;
-  #stopWaiting: (() => void) | undefined;
+  readonly #mode: CommitMode;
+  readonly #pace: CommitPace;
+  /** When the open group is written, monotonic ms; undefined while nothing waits. */
+  #due_at: number | undefined;
+  #stopWaiting = () => {};
   #failure: string | null = null;
   #closed = false;
   #closing: Promise<void> | undefined;
@@ -50,6 +54,8 @@ export class ReadingBuffer {
   private constructor(options: BufferOptions) {
     this.#clock = options.clock;
     this.#log = options.log;
+    this.#mode = options.mode;
+    this.#pace = new CommitPace(options.mode, options.clock.monotonic());
     const workerData: WriterData = {
       path: options.path,
       epoch: options.clock.uuid(),
@@ -98,6 +104,12 @@ export class ReadingBuffer {
     return this.#failure;
   }
 
+  /** What an acknowledgement means at the moment; `degraded`: none is given. */
+  get durability(): 'fsync' | 'eco' | 'degraded' {
+    if (this.#failure !== null) return 'degraded';
+    return this.#mode === 'eco' ? 'eco' : 'fsync';
+  }
+
   /** @param held ids of the batches that the caller is sending now. */
   nextBatch(lane: Lane, rows_max: number, held: readonly string[]): Promise<OutgoingBatch | null> {
     return this.#call('nextBatch', lane, { rows_max, batch_id: this.#clock.uuid(), held });
@@ -144,7 +156,7 @@ export class ReadingBuffer {
       await this.#clock.sleep(1);
     }
     this.#closed = true;
-    this.#stopWaiting?.();
+    this.#stopWaiting();
     await this.#call('close');
     await this.#worker.terminate();
   }
@@ -153,21 +165,26 @@ export class ReadingBuffer {
   #plan(): void {
     if (this.#open === undefined) return;
     const { draft, opened_at } = this.#open;
-    if (draft.entries >= group_entries_max) this.#write();
-    else if (this.#stopWaiting === undefined) {
-      const waited_ms = this.#clock.monotonic() - opened_at;
-      const left_ms = Math.max(0, group_wait_ms - waited_ms);
-      this.#stopWaiting = this.#clock.after(left_ms, () => this.#write());
+    if (draft.entries >= group_entries_max) {
+      this.#write();
+      return;
     }
+    const now = this.#clock.monotonic();
+    const due_at = opened_at + this.#pace.wait_ms(draft.entries, now);
+    if (this.#due_at !== undefined && this.#due_at <= due_at) return;
+    this.#stopWaiting();
+    this.#due_at = due_at;
+    this.#stopWaiting = this.#clock.after(Math.max(0, due_at - now), () => this.#write());
   }
 
   #write(): void {
-    this.#stopWaiting?.();
-    this.#stopWaiting = undefined;
+    this.#stopWaiting();
+    this.#due_at = undefined;
     if (this.#writing || this.#open === undefined) return;
     this.#writing = true;
     const group = this.#open;
     this.#open = undefined;
+    this.#pace.spent(group.draft.entries, this.#clock.monotonic());
     void this.#writeGroup(group);
   }
 

@@ -165,6 +165,12 @@ const configSchema = z.strictObject({
   /** Folder with the site's own profiles. */
   profiles_dir: z.string().default('/etc/footbridge/profiles'),
   log_level: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
+  buffer: z
+    .strictObject({
+      /** `eco`: a commit every 5 s, for SD cards; a message is acknowledged that much later. */
+      commit: z.enum(['prompt', 'eco']).default('prompt'),
+    })
+    .prefault({}),
   /** How often a polled counter becomes a reading; boundaries lie on multiples of it. */
   report_interval_s: z.number().int().min(1).max(900).default(60),
   /** HQ calls a gateway offline after 180 s without one. */

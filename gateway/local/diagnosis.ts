@@ -27,7 +27,7 @@ export function diagnose(status: GatewayStatus, now: number): Finding[] {
 }
 
 function disk({ durability, buffer_error, buffer }: GatewayStatus): Finding {
-  if (durability === 'fsync') {
+  if (durability !== 'degraded') {
     return good('buffer', `${buffer.buffered} readings wait, written to disk before acknowledged`);
   }
   const todo = errorCatalogue.buffer_write_failed.hint;

@@ -48,7 +48,8 @@ export const heartbeatSchema = z.object({
   oldest_unsent_at: instant.nullable(),
   /** HQ has everything the gateway received up to here, ms since the epoch. */
   delivered_at: instant,
-  durability: z.enum(['fsync', 'degraded']),
+  /** `eco`: fsynced like the rest, every 5 s; `degraded`: commits fail, nothing is acknowledged. */
+  durability: z.enum(['fsync', 'eco', 'degraded']),
   sensors: z.array(sensorReport).max(1_000),
   sources: z.array(sourceReport).max(100),
   quarantined: z.array(lossReport).max(1_000),

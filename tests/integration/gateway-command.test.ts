@@ -175,6 +175,12 @@ test('a second gateway on the same data is refused and leaves the first alone', 
   expect((await status(store)).durability).toBe('fsync');
 });
 
+test('in eco mode a count waits up to five seconds for its commit, and status says so', async () => {
+  const store = await newStore('buffer: { commit: eco }\n');
+  await run(store);
+  expect((await status(store)).durability).toBe('eco');
+});
+
 test('a sensor paired while nothing runs is counted when the gateway starts', async () => {
   const store = await newStore();
   expect((await pairDoor(store)).code).toBe(0);

@@ -20,7 +20,12 @@ import { Workspace } from '../support/workspace.ts';
 const workspace = new Workspace();
 
 async function open(path: string) {
-  const opened = await ReadingBuffer.open({ path, clock: systemClock, log: silentLog });
+  const opened = await ReadingBuffer.open({
+    path,
+    mode: 'prompt',
+    clock: systemClock,
+    log: silentLog,
+  });
   workspace.onEnd(() => opened.buffer.close().catch(() => {}));
   return opened;
 }

@@ -53,6 +53,8 @@ const decides = [
   'gateway/sources/frame-encoding.ts',
   'gateway/sources/modbus-blocks.ts',
   'gateway/sources/modbus-rtu-frame.ts',
+  'gateway/buffer/commit-pace.ts',
+  'gateway/sources/mqtt-packets.ts',
   'gateway/sources/ordered-acks.ts',
   'gateway/sources/poll-schedule.ts',
   'gateway/sources/topic-filter.ts',

@@ -1,0 +1,50 @@
+/**
+ * When a group is written. Each commit costs the flash two pages at least, whatever it holds: one
+ * reading alone 8 kB, fifty together 200 bytes each. So a commit follows at once as long as that is
+ * rare, and a store that counts without pause gathers its readings for up to a second. Pure.
+ */
+
+/** How acknowledgements and flash are weighed: `eco` is for SD cards. */
+export type CommitMode = 'prompt' | 'eco';
+
+/** A group waits this long for company at least; half of it is the mean delay of a busy gateway. */
+const prompt_ms = 10;
+/** A group of so many is worth its pages. */
+const worthwhile_entries = 50;
+/** A smaller one waits no longer than this when too many small ones went before it. */
+const thrifty_ms = 1_000;
+const eco_ms = 5_000;
+/** Small groups in a row that are written at once. */
+const small_max = 200;
+/** And how soon another may be: 8 kB in five seconds are 140 MB a day. */
+const small_every_ms = 5_000;
+
+export class CommitPace {
+  readonly #mode: CommitMode;
+  #small_left = small_max;
+  #counted_at: number;
+
+  /** @param now monotonic, ms. */
+  constructor(mode: CommitMode, now: number) {
+    this.#mode = mode;
+    this.#counted_at = now;
+  }
+
+  /** How long a group of so many entries gathers, from its first on, ms. */
+  wait_ms(entries: number, now: number): number {
+    if (this.#mode === 'eco') return eco_ms;
+    const isPrompt = entries >= worthwhile_entries || this.#left(now) >= 1;
+    return isPrompt ? prompt_ms : thrifty_ms;
+  }
+
+  /** @param entries of the group that is written now. */
+  spent(entries: number, now: number): void {
+    this.#small_left = this.#left(now);
+    this.#counted_at = now;
+    if (entries < worthwhile_entries) this.#small_left = Math.max(0, this.#small_left - 1);
+  }
+
+  #left(now: number): number {
+    return Math.min(small_max, this.#small_left + (now - this.#counted_at) / small_every_ms);
+  }
+}
