@@ -5,6 +5,7 @@ import { askDaemon } from '../local/local-client.ts';
 import { SensorRegistry } from '../pairing/sensor-registry.ts';
 import { type GatewayStatus, type SensorStatus, sensorStatus } from '../status.ts';
 import { ago } from './ago.ts';
+import { addExport, addImport, addShow } from './clone-command.ts';
 import { addDiscover } from './discover-command.ts';
 import { addPair } from './pair-command.ts';
 import { type Installation, type Setting, settingOf } from './setting.ts';
@@ -16,9 +17,12 @@ export function addSensorCommands(program: Command, installation: Installation):
   addDiscover(sensor, installation);
   addPair(sensor, installation);
   addList(sensor, installation);
+  addShow(sensor, installation);
   addUnpair(sensor, installation);
   addWalkTest(sensor, installation);
   addAudit(sensor, installation);
+  addExport(sensor, installation);
+  addImport(sensor, installation);
 }
 
 function addList(sensor: Command, installation: Installation): void {

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { askDaemon } from '../../gateway/local/local-client.ts';
@@ -92,7 +92,7 @@ test('a person pairs by choosing, sees who walks, and proves it', async () => {
     name: 'Front door',
     topic: 'door',
   });
-});
+}, 60_000);
 
 test('in a script nothing is asked: what is missing is named', async () => {
   const store = await newStore(workspace);
@@ -127,3 +127,31 @@ test('the same command again changes nothing, not even a direction that a walk t
     { name: 'Main door', topic: 'b', direction: 'as-is', replaced: 1 },
   ]);
 });
+
+test('a store is cloned by one file, without its logins, and the same file again changes nothing', async () => {
+  const [first, second] = [await newStore(workspace), await newStore(workspace)];
+  const pair = (id: string, ...words: string[]) =>
+    command('footbridge', ...first.of, 'sensor', 'pair', id, '--profile', 'json-total', ...words);
+  await pair('front-door', '--topic', 'a', '--direction', 'swapped', '--name', 'Front door');
+  await pair('back-door', '--topic', 'b', '--login');
+  await pair('back-door', '--topic', 'c');
+  const exported = await command('footbridge', ...first.of, 'sensor', 'export');
+  expect(exported.stdout).not.toContain('secret');
+  const file = join(second.folder, 'sensors.json');
+  writeFileSync(file, exported.stdout);
+
+  await run(workspace, second);
+  const bring = () => jsonOf('footbridge', ...second.of, 'sensor', 'import', file);
+  expect(await bring()).toEqual({ sensors: 2, changed: ['front-door', 'back-door'] });
+  expect(await bring()).toEqual({ sensors: 2, changed: [] });
+  expect((await command('footbridge', ...second.of, 'sensor', 'export')).stdout).toBe(
+    exported.stdout,
+  );
+  const shown = await command('footbridge', ...second.of, 'sensor', 'show', 'front-door');
+  expect(shown.stdout).toMatch(/direction +swapped\n[\s\S]*counted +0 in, 0 out/);
+
+  writeFileSync(file, '{"sensors": [{"sensor_id": "Door"}]}');
+  const broken = await command('footbridge', ...second.of, 'sensor', 'import', file);
+  expect(broken.code).toBe(2);
+  expect(broken.stderr).toContain('sensors.0.sensor_id');
+}, 60_000);
