@@ -91,7 +91,7 @@ export class GroupDraft {
 }
 
 /** A meter as it is kept: what differs from a new one. Fifty meters are two pages less a commit. */
-export function meterText(state: MeterState): string {
+function meterText(state: MeterState): string {
   const differing = Object.entries(state).filter(
     ([name, value]) => JSON.stringify(value) !== newMeterTexts.get(name),
   );
