@@ -18,6 +18,17 @@ const eco_ms = 5_000;
 const small_max = 200;
 /** And how soon another may be: 8 kB in five seconds are 140 MB a day. */
 const small_every_ms = 5_000;
+/** Devices that wait for their acknowledgement before they go on send nothing meanwhile. */
+const quiet_ms = 100;
+/** A wait that brought no more than this was for nothing: the next groups are prompt again. */
+const lonely_entries = 5;
+
+/** A group that gathers; times are monotonic, ms. */
+export interface Gathering {
+  readonly entries: number;
+  readonly opened_at: number;
+  readonly last_at: number;
+}
 
 export class CommitPace {
   readonly #mode: CommitMode;
@@ -30,18 +41,21 @@ export class CommitPace {
     this.#counted_at = now;
   }
 
-  /** How long a group of so many entries gathers, from its first on, ms. */
-  wait_ms(entries: number, now: number): number {
-    if (this.#mode === 'eco') return eco_ms;
+  /** When the group is written if nothing else comes, monotonic ms. */
+  due_at({ entries, opened_at, last_at }: Gathering, now: number): number {
+    if (this.#mode === 'eco') return opened_at + eco_ms;
     const isPrompt = entries >= worthwhile_entries || this.#left(now) >= 1;
-    return isPrompt ? prompt_ms : thrifty_ms;
+    if (isPrompt) return opened_at + prompt_ms;
+    return Math.min(opened_at + thrifty_ms, last_at + quiet_ms);
   }
 
   /** @param entries of the group that is written now. */
   spent(entries: number, now: number): void {
-    this.#small_left = this.#left(now);
+    const left = this.#left(now);
     this.#counted_at = now;
-    if (entries < worthwhile_entries) this.#small_left = Math.max(0, this.#small_left - 1);
+    if (entries >= worthwhile_entries) this.#small_left = left;
+    else if (left < 1 && entries < lonely_entries) this.#small_left = small_max;
+    else this.#small_left = Math.max(0, left - 1);
   }
 
   #left(now: number): number {

@@ -23,8 +23,9 @@ interface OpenGroup {
   readonly draft: GroupDraft;
   readonly durable: Promise<void>;
   readonly settle: () => void;
-  /** Monotonic, ms. */
+  /** Of its first and its last entry; monotonic, ms. */
   readonly opened_at: number;
+  last_at: number;
 }
 
 export interface BufferOptions {
@@ -92,10 +93,12 @@ export class ReadingBuffer {
    * nothing after them overtakes them. Entries of one commit get the same promise.
    */
   append(entries: readonly Entry[]): Promise<void> {
-    this.#open ??= openGroup(this.#clock.monotonic());
+    const now = this.#clock.monotonic();
+    this.#open ??= openGroup(now);
     const { draft, durable } = this.#open;
     for (const entry of entries) draft.add(entry);
-    if (!this.#writing) this.#plan();
+    this.#open.last_at = now;
+    if (!this.#writing) this.#plan(now);
     return durable;
   }
 
@@ -161,20 +164,30 @@ export class ReadingBuffer {
     await this.#worker.terminate();
   }
 
-  /** A full group is written at once, another when its first entry has waited long enough. */
-  #plan(): void {
+  /** A full group is written at once, another when it has gathered long enough. */
+  #plan(now: number): void {
     if (this.#open === undefined) return;
-    const { draft, opened_at } = this.#open;
+    const { draft, opened_at, last_at } = this.#open;
     if (draft.entries >= group_entries_max) {
       this.#write();
       return;
     }
-    const now = this.#clock.monotonic();
-    const due_at = opened_at + this.#pace.wait_ms(draft.entries, now);
+    const due_at = this.#pace.due_at({ entries: draft.entries, opened_at, last_at }, now);
     if (this.#due_at !== undefined && this.#due_at <= due_at) return;
     this.#stopWaiting();
     this.#due_at = due_at;
-    this.#stopWaiting = this.#clock.after(Math.max(0, due_at - now), () => this.#write());
+    this.#stopWaiting = this.#clock.after(Math.max(0, due_at - now), () => this.#due());
+  }
+
+  /** What came while it waited may have moved the time. */
+  #due(): void {
+    const now = this.#clock.monotonic();
+    this.#due_at = undefined;
+    if (this.#open === undefined) return;
+    const { draft, opened_at, last_at } = this.#open;
+    const due_at = this.#pace.due_at({ entries: draft.entries, opened_at, last_at }, now);
+    if (due_at > now + 1) this.#plan(now);
+    else this.#write();
   }
 
   #write(): void {
@@ -196,7 +209,7 @@ export class ReadingBuffer {
     }
     this.#writing = false;
     settle();
-    this.#plan();
+    this.#plan(this.#clock.monotonic());
   }
 
   /** @returns whether the group is on disk. */
@@ -240,5 +253,5 @@ function openGroup(opened_at: number): OpenGroup {
   const durable = new Promise<void>((resolve) => {
     settle = resolve;
   });
-  return { draft: new GroupDraft(), durable, settle, opened_at };
+  return { draft: new GroupDraft(), durable, settle, opened_at, last_at: opened_at };
 }
