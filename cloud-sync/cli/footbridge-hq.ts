@@ -23,6 +23,7 @@ import { sensorCommand } from './sensor-command.ts';
 import { serveCommand } from './serve-command.ts';
 import { storeCommand } from './store-command.ts';
 import { userCommand } from './user-command.ts';
+import { zoneCommand } from './zone-command.ts';
 
 /** The code runs from dist/, the migrations lie beside it: the package is where both meet. */
 function packageRoot(): string {
@@ -48,6 +49,7 @@ function program(root: string): Command {
     orgCommand(root),
     storeCommand(root),
     regionCommand(root),
+    zoneCommand(root),
     sensorCommand(root),
     calendarCommand(root),
     gatewayCommand(root),

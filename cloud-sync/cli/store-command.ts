@@ -6,6 +6,7 @@ import { addStore, listStores } from '../tenants/stores.ts';
 import { command, group } from './command.ts';
 import type { CommonOptions } from './context.ts';
 import { createContext, withDatabase } from './context.ts';
+import { storeFactsCommand } from './store-facts-command.ts';
 import {
   closedCommand,
   holidayCommand,
@@ -60,6 +61,7 @@ export function storeCommand(package_root: string): Command {
   return group('store', 'Stores of an organization.', [
     add,
     list,
+    storeFactsCommand(package_root),
     tradingCommand(package_root),
     closedCommand(package_root),
     holidayCommand(package_root),
