@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { inviteGateway } from '../../cloud-sync/gateways/registry.ts';
 import { createApiKey } from '../../cloud-sync/tenants/api-keys.ts';
 import { addRegion } from '../../cloud-sync/tenants/regions.ts';
 import { addUser } from '../../cloud-sync/tenants/users.ts';
@@ -83,6 +84,34 @@ describeOnEngines('the configuration of an organization', (engine) => {
     const [made] = await trail('app.api_keys');
     expect(Object.keys(made?.after ?? {})).toContain('prefix');
     expect(Object.keys(made?.after ?? {})).not.toContain('key_hash');
+  });
+
+  it('says who was invited, without the token', async () => {
+    const { token } = await inviteGateway(hq.db, north.organization, north.code, Date.now());
+    const [invited] = await trail('app.enroll_tokens');
+    expect(invited).toMatchObject({ action: 'insert', after: { store_id: north.store_id } });
+    expect(Object.keys(invited?.after ?? {})).not.toContain('token_hash');
+    expect(JSON.stringify(invited)).not.toContain(token.slice(4));
+  });
+
+  it('says to each organization of a person that they were put away, and not that they logged in', async () => {
+    const email = `${randomUUID()}@example.org`;
+    const elsewhere = await addTestStore(hq);
+    for (const { organization } of [north, elsewhere]) {
+      await addUser(hq.db, organization, { email, role: 'analyst', stores: [] });
+    }
+    await hq.asOwner('update app.users set last_login_at = now() where email = $1', [email]);
+    await hq.asOwner('update app.users set is_active = false where email = $1', [email]);
+    const entries = await hq.asOwner(
+      `select organization_id, before -> 'is_active' as before, after -> 'is_active' as after
+       from audit_logs where relation = 'app.users' and after ->> 'email' = $1 order by id`,
+      [email],
+    );
+    expect(entries).toHaveLength(2);
+    for (const { organization } of [north, elsewhere]) {
+      const entry = { organization_id: organization.id, before: true, after: false };
+      expect(entries).toContainEqual(entry);
+    }
   });
 
   it('lets nobody rewrite the trail, not even the owner of the table', async () => {
