@@ -12,6 +12,7 @@ import { ReadingBuffer } from './buffer/reading-buffer.ts';
 import { type Config, dataFiles } from './config/config.ts';
 import { LocalServer } from './local/local-server.ts';
 import { openPage } from './local/open-page.ts';
+import { runRecord } from './local/run-record.ts';
 import { WalkTests } from './local/walk-tests.ts';
 import { discovered } from './pairing/discovery.ts';
 import { Pairing } from './pairing/pairing.ts';
@@ -142,7 +143,8 @@ export async function startGateway(options: GatewayOptions): Promise<{ stop(): P
 
   const lifecycle = new Lifecycle(clock, log);
   pairing.applyToSources();
-  await lifecycle.start([...closing, local, page, uplink, profiles, ...sources, notify]);
+  const runs = runRecord({ path: files.runs, version, clock, log });
+  await lifecycle.start([...closing, runs, local, page, uplink, profiles, ...sources, notify]);
   log.info({ version, data_dir: config.data_dir, sensors: registry.list().length }, 'counting');
   return { stop: () => lifecycle.stop() };
 }

@@ -20,6 +20,7 @@ import type { Strangers } from './pairing/strangers.ts';
 import { decode } from './profiles/decode.ts';
 import type { Decoded, MeasureRecord, RunScript } from './profiles/measure.ts';
 import { runScripts } from './profiles/messages.ts';
+import { type Sighting, Sightings } from './sightings.ts';
 import type { Frame } from './sources/source.ts';
 
 export interface PipelineOptions {
@@ -44,7 +45,7 @@ export class Pipeline {
   readonly #keys = new RecentKeys();
   /** What people who watch may see at once. */
   readonly tally = new Tally();
-  readonly #seen = new Map<string, number>();
+  readonly #sightings = new Sightings();
   readonly #ignored = new Map<string, number>();
 
   constructor(options: PipelineOptions) {
@@ -59,13 +60,16 @@ export class Pipeline {
 
   /** Takes a frame from a source; resolves when all it says is on disk. */
   accept(frame: Frame): Promise<void> {
-    if (frame.retained === true) return this.#ignore('retained');
-    if (frame.fault !== undefined) {
-      return this.#quarantine(frame, frame.fault.reason, frame.fault.detail);
-    }
     const { registry } = this.#options;
     const asked =
       registry.at(frame.source, frame.address) ?? registry.sharing(frame.source, frame.address);
+    if (frame.retained === true) {
+      if (asked !== undefined) this.#sightings.retained(asked.sensor.sensor_id);
+      return this.#ignore('retained');
+    }
+    if (frame.fault !== undefined) {
+      return this.#quarantine(frame, frame.fault.reason, frame.fault.detail);
+    }
     if (asked === undefined) {
       this.#options.strangers?.note(frame);
       return this.#quarantine(
@@ -88,7 +92,7 @@ export class Pipeline {
   #understand(asked: PairedSensor, decoded: Decoded, frame: Frame): Promise<void> {
     if (decoded.outcome === 'fault') return this.#quarantine(frame, decoded.reason, decoded.detail);
     if (decoded.outcome === 'ignored') {
-      this.#seen.set(asked.sensor.sensor_id, frame.received_at);
+      this.#sightings.seen(asked.sensor.sensor_id, frame.received_at);
       return this.#ignore(decoded.reason);
     }
     const paired = this.#answering(asked, decoded);
@@ -101,13 +105,13 @@ export class Pipeline {
         `the frame names ${named}, which is not paired`,
       );
     }
-    this.#seen.set(paired.sensor.sensor_id, frame.received_at);
+    this.#sightings.seen(paired.sensor.sensor_id, frame.received_at);
     return this.#count(paired, decoded, frame);
   }
 
-  /** When a frame of the sensor was last understood, ms since the epoch; null: not since start. */
-  lastSeen(sensor_id: string): number | null {
-    return this.#seen.get(sensor_id) ?? null;
+  /** What was seen of the sensor since start. */
+  sighting(sensor_id: string): Sighting {
+    return this.#sightings.of(sensor_id);
   }
 
   /** Frames that were understood and carried no people, by reason. */
@@ -155,7 +159,10 @@ export class Pipeline {
     this.#meters.set(sensor_id, after.state);
     this.tally.add(sensor_id, before.pending, after, received_at);
     if (dedupe_key !== null) this.#keys.add(sensor_id, dedupe_key);
-    for (const note of after.notes) log.info({ sensor_id, note }, 'meter');
+    for (const note of after.notes) {
+      log.info({ sensor_id, note }, 'meter');
+      this.#sightings.noted(device, note);
+    }
     if (!after.changed) return null;
     const meter = { sensor_id, state: after.state };
     return { readings: after.readings, dedupe_key, meter, quarantined: [] };

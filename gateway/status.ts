@@ -8,11 +8,12 @@ import { kindOf } from './pairing/sensor.ts';
 import type { PairedSensor, SensorRegistry } from './pairing/sensor-registry.ts';
 import type { Pipeline } from './pipeline.ts';
 import type { ProfileFault, SiteProfiles } from './profiles/site-profiles.ts';
+import { type Sighting, unseen } from './sightings.ts';
 import type { EndingCertificate } from './sources/certificates.ts';
 import type { Source, SourceStatus } from './sources/source.ts';
 import type { UplinkStatus } from './sync/uplink.ts';
 
-export interface SensorStatus {
+export interface SensorStatus extends Sighting {
   readonly sensor_id: string;
   readonly name: string;
   readonly profile: string;
@@ -20,8 +21,6 @@ export interface SensorStatus {
   readonly address: string;
   readonly kind: 'line' | 'zone';
   readonly silent_after_s: number;
-  /** ms since the epoch; null: not since the daemon started. */
-  readonly last_seen_at: number | null;
 }
 
 export interface GatewayStatus {
@@ -39,6 +38,8 @@ export interface GatewayStatus {
   readonly ignored: Record<string, number>;
   /** Profiles of the site that are not in use as they stand in their files. */
   readonly profile_faults: readonly ProfileFault[];
+  /** When the certificates end that sources show to others. */
+  readonly certificates: readonly EndingCertificate[];
   readonly uplink: UplinkStatus;
 }
 
@@ -72,6 +73,7 @@ export async function gatewayStatus(
     sensors: sensorStatuses(parts),
     ignored: pipeline.ignored(),
     profile_faults: parts.profiles.faults(),
+    certificates: parts.certificates,
     uplink,
   };
 }
@@ -91,7 +93,8 @@ export async function heartbeatOf(parts: StatusParts): Promise<Heartbeat> {
     delivered_at,
     durability: parts.buffer.durability,
     sensors: sensorStatuses(parts).map(
-      ({ source: _source, address: _address, ...sensor }) => sensor,
+      ({ source: _source, address: _address, retained: _retained, notes: _notes, ...sensor }) =>
+        sensor,
     ),
     sources: parts.sources.map((source) => {
       const { source: name, state, error } = source.status();
@@ -125,6 +128,6 @@ export function sensorStatus(
     address,
     kind: kindOf(profile),
     silent_after_s: profile.silent_after_s,
-    last_seen_at: pipeline?.lastSeen(sensor.sensor_id) ?? null,
+    ...(pipeline?.sighting(sensor.sensor_id) ?? unseen),
   };
 }

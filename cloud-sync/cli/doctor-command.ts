@@ -1,8 +1,7 @@
 /** `footbridge-hq doctor`. */
 import type { Command } from 'commander';
-import { printJson, printLine } from '../../shared/runtime/command-output.ts';
-import { exitCode } from '../../shared/runtime/errors.ts';
-import type { Check } from '../db/checks.ts';
+import type { Finding } from '../../shared/findings/finding.ts';
+import { printFindings } from '../../shared/findings/print-findings.ts';
 import { checkDatabase } from '../db/checks.ts';
 import { Database } from '../db/pool.ts';
 import { command } from './command.ts';
@@ -16,7 +15,7 @@ export function doctorCommand(package_root: string): Command {
   }).action(async (options: CommonOptions) => {
     const context = createContext(package_root, options);
     const { log, clock, migrations_dir } = context;
-    const checks = await withServer(context, async (server): Promise<Check[]> => {
+    const findings = await withServer(context, async (server): Promise<Finding[]> => {
       const db = new Database({ url: server.service_url, log, name: 'footbridge-hq doctor' });
       try {
         return await checkDatabase({ db, server, migrations_dir, clock });
@@ -24,13 +23,6 @@ export function doctorCommand(package_root: string): Command {
         await db.close();
       }
     });
-    if (options.json) printJson({ checks });
-    else {
-      for (const { check, result, detail, hint } of checks) {
-        printLine(`${result.padEnd(6)}${check}: ${detail}`);
-        if (hint !== undefined) printLine(`      ${hint}`);
-      }
-    }
-    if (checks.some(({ result }) => result === 'fault')) process.exitCode = exitCode.fault;
+    printFindings(findings, options.json === true);
   });
 }

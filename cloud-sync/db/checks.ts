@@ -1,4 +1,6 @@
 /** What `doctor` looks at: everything that could be wrong without a request failing yet. */
+import type { FindingCode } from '../../shared/findings/catalogue.ts';
+import { type Finding, found, good } from '../../shared/findings/finding.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';
 import { schemaState } from './migrations.ts';
 import type { Database } from './pool.ts';
@@ -6,15 +8,6 @@ import type { DatabaseServer } from './server.ts';
 import { assertMayServe, loginOf } from './server.ts';
 import { isSupported } from './server-version.ts';
 import { checkBackup, checkConnections } from './upkeep-checks.ts';
-
-export interface Check {
-  readonly check: string;
-  readonly result: 'ok' | 'fault';
-  /** The value seen. */
-  readonly detail: string;
-  /** What to do next, for a fault. */
-  readonly hint?: string;
-}
 
 const clock_skew_max_ms = 2_000;
 /** 90 days, the month that has to end first, and a week in which nobody noticed. */
@@ -47,7 +40,7 @@ export async function checkDatabase(options: {
   server: DatabaseServer;
   migrations_dir: string;
   clock: Clock;
-}): Promise<Check[]> {
+}): Promise<Finding[]> {
   const { db, server, migrations_dir, clock } = options;
   const schema = await checkSchema(db, migrations_dir);
   const checks = [...(await checkLogin(server)), schema];
@@ -63,11 +56,17 @@ export async function checkDatabase(options: {
       ];
 }
 
-export function judged(check: string, good: boolean, detail: string, hint: string): Check {
-  return good ? { check, result: 'ok', detail } : { check, result: 'fault', detail, hint };
+export function judged(
+  check: string,
+  isGood: boolean,
+  seen: string,
+  code: FindingCode,
+  todo?: string,
+): Finding {
+  return isGood ? good(check, seen) : found(check, code, seen, todo);
 }
 
-async function checkLogin(server: DatabaseServer): Promise<Check[]> {
+async function checkLogin(server: DatabaseServer): Promise<Finding[]> {
   const login = await loginOf(server.service_url);
   let refusal = '';
   try {
@@ -80,28 +79,26 @@ async function checkLogin(server: DatabaseServer): Promise<Check[]> {
       'server',
       isSupported(login.number),
       `${server.kind} PostgreSQL ${login.text}`,
-      'Use PostgreSQL 15.14, 16.10, 17.6 or 18 or newer.',
+      'postgres_old',
     ),
     judged(
       'login',
       refusal === '',
       refusal || `"${login.name}" is neither superuser nor owner and has no BYPASSRLS`,
-      'Name the login cloud_sync in DATABASE_URL; `serve` refuses this one.',
+      'login_strong',
     ),
   ];
 }
 
-async function checkSchema(db: Database, migrations_dir: string): Promise<Check> {
+async function checkSchema(db: Database, migrations_dir: string): Promise<Finding> {
   const { applied, pending, unknown } = await schemaState(db, migrations_dir);
   const detail = `${applied.length} applied, ${pending.length} pending, ${unknown.length} unknown`;
-  const hint =
-    unknown.length > 0
-      ? `Upgrade Footbridge: it does not know ${unknown.join(', ')}.`
-      : 'Run `footbridge-hq migrate up`.';
-  return judged('schema', pending.length + unknown.length === 0, detail, hint);
+  const todo =
+    unknown.length > 0 ? `Upgrade Footbridge: it does not know ${unknown.join(', ')}.` : undefined;
+  return judged('schema', pending.length + unknown.length === 0, detail, 'schema_apart', todo);
 }
 
-async function checkClock(db: Database, clock: Clock): Promise<Check> {
+async function checkClock(db: Database, clock: Clock): Promise<Finding> {
   const before = clock.now();
   const [row] = await db.inTenant({}, 'app_operator', ({ query }) =>
     query<{ now: Date }>('select clock_timestamp() as now'),
@@ -112,11 +109,11 @@ async function checkClock(db: Database, clock: Clock): Promise<Check> {
     'clock',
     Math.abs(skew_ms) <= clock_skew_max_ms,
     `the database is ${skew_ms} ms ahead`,
-    'Run a time service (chrony, systemd-timesyncd) on both machines.',
+    'clocks_apart',
   );
 }
 
-async function checkTables(db: Database): Promise<Check[]> {
+async function checkTables(db: Database): Promise<Finding[]> {
   return db.inTenant({}, 'app_operator', async ({ query }) => {
     const open = await query<{ name: string }>(
       `select c.oid::regclass::text as name
@@ -145,7 +142,7 @@ async function checkTables(db: Database): Promise<Check[]> {
         open.length === 0
           ? 'enabled and forced on every table and partition'
           : `not forced on ${open.map(({ name }) => name).join(', ')}`,
-        'As their owner: ALTER TABLE … ENABLE, then FORCE ROW LEVEL SECURITY.',
+        'row_security_open',
       ),
       judged(
         'rights',
@@ -153,7 +150,7 @@ async function checkTables(db: Database): Promise<Check[]> {
         holes.length === 0
           ? 'owners, grants, views and functions are as migrations left them'
           : holes.map(({ gap }) => gap).join('; '),
-        'Somebody changed them by hand: take it back as their owner, see docs/schema.txt.',
+        'rights_changed',
       ),
       judged(
         'retention',
@@ -161,7 +158,7 @@ async function checkTables(db: Database): Promise<Check[]> {
         overdue.length === 0
           ? 'no raw month is overdue'
           : `overdue: ${overdue.map(({ part }) => part).join(', ')}`,
-        'Run `footbridge-hq retention run --archive DIR` each night.',
+        'archive_overdue',
       ),
       judged(
         'partitions',
@@ -169,7 +166,7 @@ async function checkTables(db: Database): Promise<Check[]> {
         late.length === 0
           ? 'the next month is ready'
           : `no partition for the next month of ${late.join(', ')}`,
-        'Start `footbridge-hq serve`: it creates them at start and every night.',
+        'partition_missing',
       ),
     ];
   });

@@ -1,6 +1,6 @@
 /** What `doctor` looks at beside the wall: whether there is a backup, and room for connections. */
+import type { Finding } from '../../shared/findings/finding.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';
-import type { Check } from './checks.ts';
 import { judged } from './checks.ts';
 import type { Database } from './pool.ts';
 import { pool_size } from './pool.ts';
@@ -17,7 +17,7 @@ export async function checkBackup(
   db: Database,
   server: DatabaseServer,
   clock: Clock,
-): Promise<Check> {
+): Promise<Finding> {
   const [known] = await db.inTenant({}, 'app_rollup', ({ query }) =>
     query<{ last: Date | null; since: Date | null }>(
       `select max(finished_at) filter (where job = 'backup' and outcome = 'done') as last,
@@ -27,19 +27,27 @@ export async function checkBackup(
   const ageOf = (time: Date | null | undefined) =>
     time ? Math.floor((clock.now() - time.getTime()) / hour_ms) : undefined;
   const last_h = ageOf(known?.last);
-  const hint =
-    'Run `footbridge-hq backup run --to DIR` each night (systemd/footbridge-hq-backup.timer).';
   if (last_h !== undefined) {
-    return judged('backup', last_h <= backup_hours_max, `the last is ${last_h} hours old`, hint);
+    return judged(
+      'backup',
+      last_h <= backup_hours_max,
+      `the last is ${last_h} hours old`,
+      'backup_missing',
+    );
   }
   const young = (ageOf(known?.since) ?? 0) <= backup_hours_max;
   return server.kind === 'embedded'
-    ? judged('backup', young, young ? 'none yet' : 'there is none', hint)
-    : judged('backup', true, 'none of ours: make sure that this server has its own', hint);
+    ? judged('backup', young, young ? 'none yet' : 'there is none', 'backup_missing')
+    : judged(
+        'backup',
+        true,
+        'none of ours: make sure that this server has its own',
+        'backup_missing',
+      );
 }
 
 /** `serve` takes a pool of connections, and commands need some beside it. */
-export async function checkConnections(db: Database): Promise<Check> {
+export async function checkConnections(db: Database): Promise<Finding> {
   const [seen] = await db.inTenant({}, 'app_operator', ({ query }) =>
     query<{ used: number; allowed: number }>(
       `select (select count(*) from pg_stat_activity where backend_type = 'client backend') as used,
@@ -52,6 +60,6 @@ export async function checkConnections(db: Database): Promise<Check> {
     'connections',
     allowed - used >= pool_size,
     `${used} of ${allowed} in use`,
-    `Raise max_connections, or end what holds them: HQ takes ${pool_size} and its commands a few.`,
+    'connections_short',
   );
 }

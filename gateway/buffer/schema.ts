@@ -60,6 +60,25 @@ export function openBufferForReading(path: string): Connection {
   }
 }
 
+/** Why the daemon would not take the file as it is, or null; never writes, and reads all of it. */
+export function bufferFault(path: string): { kind: 'newer' | 'damaged'; detail: string } | null {
+  let connection: Connection | undefined;
+  try {
+    connection = openBufferForReading(path);
+    const found = connection.pragma('user_version', { simple: true }) as number;
+    const known = schemaSteps.length;
+    if (found > known) {
+      return { kind: 'newer', detail: `schema ${found}, this program knows ${known}` };
+    }
+    const checked = connection.pragma('quick_check(1)', { simple: true });
+    return checked === 'ok' ? null : { kind: 'damaged', detail: String(checked) };
+  } catch (error) {
+    return isDamaged(error) ? { kind: 'damaged', detail: `${path}: ${errorText(error)}` } : null;
+  } finally {
+    connection?.close();
+  }
+}
+
 function migrate(connection: Connection, identity: { epoch: string; now: number }): void {
   const found = connection.pragma('user_version', { simple: true }) as number;
   const known = schemaSteps.length;

@@ -222,6 +222,7 @@ export function dataFiles(config: Pick<Config, 'data_dir'>) {
     credential: join(config.data_dir, 'credential.json'),
     sensors: join(config.data_dir, 'sensors.json'),
     commissioning: join(config.data_dir, 'commissioning'),
+    runs: join(config.data_dir, 'runs.json'),
     socket: join(config.data_dir, 'footbridge.sock'),
   };
 }

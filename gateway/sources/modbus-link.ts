@@ -4,7 +4,8 @@ import type { ModbusBlock } from './modbus-blocks.ts';
 export type Outcome =
   | { readonly kind: 'answer'; readonly bytes: Uint8Array }
   | { readonly kind: 'exception'; readonly exception: number; readonly detail: string }
-  | { readonly kind: 'silence'; readonly detail: string }
+  /** @property noise hex of what was heard instead, its first bytes; null: nothing */
+  | { readonly kind: 'silence'; readonly detail: string; readonly noise?: string | null }
   /** Not asked: an answer to an earlier question could be taken for its answer so long. */
   | { readonly kind: 'early'; readonly wait_ms: number };
 

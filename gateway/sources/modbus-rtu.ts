@@ -41,6 +41,8 @@ const scheduling_ms = 5;
 const pieces_ms = 40;
 /** Bytes between two requests that are looked at: two of the longest frames, and noise. */
 const seen_bytes_max = 1024;
+/** Enough to tell another speed from a line at rest. */
+const noise_bytes_kept = 16;
 /** No unit answers after this; until then its answers may not mean other registers. */
 const late_ms = 10_000;
 
@@ -178,7 +180,8 @@ class RtuLink implements ModbusLink {
     const { length } = this.#seen;
     const instead = length === 0 ? '' : `, ${length} bytes that are none`;
     const detail = `no answer within ${block.timeout_ms} ms${instead} (${askedText(block)})`;
-    return { kind: 'silence', detail };
+    const noise = length === 0 ? null : this.#seen.subarray(0, noise_bytes_kept).toString('hex');
+    return { kind: 'silence', detail, noise };
   }
 
   /** Two talkers at a time destroy both frames, so a late one may end first, if it ever does. */

@@ -71,7 +71,7 @@ export class ModbusSource implements Source {
 
   status(): SourceStatus {
     const unaskable = this.#unaskable.map(({ address, fault }): UnitStatus => {
-      return { address, state: 'faulty', missed: 0, error: fault };
+      return { address, state: 'faulty', missed: 0, error: fault, noise: null };
     });
     return this.#outlet.status([...this.#schedule.units(), ...unaskable]);
   }
@@ -168,7 +168,8 @@ export class ModbusSource implements Source {
       this.#schedule.answered(address, now);
       for (const part of partsOf(block, outcome.bytes)) this.#hand(block, part);
     } else if (outcome.kind === 'silence' || absentExceptions.has(outcome.exception)) {
-      this.#schedule.missed(address, 'silent', outcome.detail, now, cost_ms);
+      const noise = (outcome.kind === 'silence' ? outcome.noise : null) ?? null;
+      this.#schedule.missed(address, 'silent', outcome.detail, now, cost_ms, noise);
     } else if (block.spare > 0 && addressExceptions.has(outcome.exception)) {
       this.#exact.add(address);
       this.#plan();

@@ -33,6 +33,7 @@ interface Unit<P extends Poll> {
   state: UnitStatus['state'];
   missed: number;
   error: string | null;
+  noise: string | null;
 }
 
 /** Times are any monotonic clock's milliseconds. */
@@ -52,6 +53,7 @@ export class PollSchedule<P extends Poll> {
         state: 'unasked',
         missed: 0,
         error: null,
+        noise: null,
         ...known,
         due_at: known !== undefined && isSame ? known.due_at : now,
         poll,
@@ -95,6 +97,7 @@ export class PollSchedule<P extends Poll> {
     unit.state = 'answering';
     unit.missed = 0;
     unit.error = null;
+    unit.noise = null;
     // A fixed beat, so that intervals have the length that was asked for; what was missed is not
     // made up for.
     unit.due_at = Math.min(Math.max(unit.due_at + every_ms, now), now + every_ms);
@@ -122,6 +125,7 @@ export class PollSchedule<P extends Poll> {
    * The unit gave no usable answer.
    *
    * @param cost_ms bus time from the request until the next one can be made.
+   * @param noise hex of what was heard instead, or null.
    */
   missed(
     address: string,
@@ -129,6 +133,7 @@ export class PollSchedule<P extends Poll> {
     error: string,
     now: number,
     cost_ms: number,
+    noise: string | null = null,
   ): void {
     const unit = this.#units.get(address);
     if (unit === undefined) return;
@@ -141,6 +146,7 @@ export class PollSchedule<P extends Poll> {
     const isBudgeted = state === 'silent' && this.#othersWait(unit.poll);
     unit.state = state;
     unit.error = error;
+    unit.noise = noise;
     unit.missed += 1;
     unit.due_at = now + (isBudgeted ? every_ms : rarer_ms);
   }
@@ -155,8 +161,8 @@ export class PollSchedule<P extends Poll> {
   }
 
   units(): UnitStatus[] {
-    return [...this.#units.values()].map(({ poll, state, missed, error }) => {
-      return { address: poll.address, state, missed, error };
+    return [...this.#units.values()].map(({ poll, state, missed, error, noise }) => {
+      return { address: poll.address, state, missed, error, noise };
     });
   }
 

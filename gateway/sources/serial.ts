@@ -9,6 +9,7 @@ import { errorText } from '../../shared/runtime/errors.ts';
 import type { Log } from '../../shared/runtime/log.ts';
 import { type Framed, Framer } from './framer.ts';
 import type { Framing } from './framing.ts';
+import { hear, noiseOf } from './line-noise.ts';
 import { type Poll, PollSchedule } from './poll-schedule.ts';
 import {
   type OpenSerialPort,
@@ -61,6 +62,8 @@ interface Question {
   readonly settle: (answer: Answer) => void;
   /** A damaged answer was seen. */
   fault: string | null;
+  /** Hex of the first bytes that came. */
+  heard: string;
 }
 
 export class SerialSource implements Source {
@@ -140,6 +143,7 @@ export class SerialSource implements Source {
       data: (chunk) => {
         cancelQuiet();
         cancelQuiet = clock.after(quiet_ms, () => this.#take(port, this.#framer?.quiet()));
+        if (this.#question !== undefined) hear(this.#question, chunk);
         this.#take(port, this.#framer?.push(chunk));
       },
       lost: (error) => {
@@ -176,7 +180,7 @@ export class SerialSource implements Source {
     this.#framer?.reset();
     let cancelTimeout = () => {};
     const answer = await new Promise<Answer>((settle) => {
-      this.#question = { poll, settle, fault: null };
+      this.#question = { poll, settle, fault: null, heard: '' };
       cancelTimeout = clock.after(poll.timeout_ms, () => {
         this.#take(port, this.#framer?.quiet());
         settle('silence');
@@ -184,21 +188,25 @@ export class SerialSource implements Source {
       port.write(poll.request);
     });
     cancelTimeout();
-    const fault = this.#question?.fault ?? null;
+    const { fault = null, heard = '' } = this.#question ?? {};
     this.#question = undefined;
     if (answer === 'lost') return;
     // An answer that names its unit is known when it comes late; any other gets this long to pass.
     const canBeMistaken = answer === 'silence' && poll.answer_prefix === undefined;
     const pause_ms = canBeMistaken ? poll.timeout_ms : 0;
-    this.#settle(poll, answer, fault, clock.monotonic() - asked_at + pause_ms);
+    const missed = {
+      fault,
+      noise: noiseOf(heard, poll.request),
+      cost_ms: clock.monotonic() - asked_at + pause_ms,
+    };
+    this.#settle(poll, answer, missed);
     await clock.sleep(Math.max(pause_ms, this.#work?.turnaround_ms ?? 0), this.#stop.signal);
   }
 
   #settle(
     poll: SerialPoll,
     answer: Uint8Array | 'silence',
-    fault: string | null,
-    cost_ms: number,
+    { fault, noise, cost_ms }: { fault: string | null; noise: string | null; cost_ms: number },
   ): void {
     const wanted = this.#schedule.pollAt(poll.address);
     // Paired anew while it was asked: the answer is to a question nobody asks any more.
@@ -208,10 +216,10 @@ export class SerialSource implements Source {
       this.#schedule.answered(poll.address, now);
       this.#hand(poll.address, answer);
     } else if (fault !== null) {
-      this.#schedule.missed(poll.address, 'faulty', fault, now, cost_ms);
+      this.#schedule.missed(poll.address, 'faulty', fault, now, cost_ms, noise);
     } else {
       const detail = `no answer within ${poll.timeout_ms} ms`;
-      this.#schedule.missed(poll.address, 'silent', detail, now, cost_ms);
+      this.#schedule.missed(poll.address, 'silent', detail, now, cost_ms, noise);
     }
   }
 

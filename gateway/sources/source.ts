@@ -46,6 +46,8 @@ export interface UnitStatus {
   readonly missed: number;
   /** What the last missed poll ended in, or null. */
   readonly error: string | null;
+  /** Hex of what was heard instead of that answer, its first bytes; null: nothing. */
+  readonly noise: string | null;
 }
 
 export type SourceState = 'starting' | 'running' | 'failing' | 'stopped';

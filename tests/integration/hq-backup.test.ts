@@ -163,10 +163,10 @@ describeOnEngines('doctor', (engine) => {
         return (await checkBackup(hq.db, server, clock)).result;
       };
       await hq.asOwner("insert into app.job_runs (job) values ('partitions')");
-      expect([await judge('embedded', 1), await judge('embedded', 51)]).toEqual(['ok', 'fault']);
-      expect(await judge('external', 1000)).toBe('ok');
+      expect([await judge('embedded', 1), await judge('embedded', 51)]).toEqual(['good', 'fault']);
+      expect(await judge('external', 1000)).toBe('good');
       await recordRun(hq.db, new Date(), '/backups/1');
-      expect([await judge('embedded', 49), await judge('embedded', 51)]).toEqual(['ok', 'fault']);
+      expect([await judge('embedded', 49), await judge('embedded', 51)]).toEqual(['good', 'fault']);
       expect(await judge('external', 51)).toBe('fault');
       await hq.asOwner("update app.job_runs set outcome = 'failed' where job = 'backup'");
       expect(await judge('embedded', 51)).toBe('fault');

@@ -67,7 +67,7 @@ test('a door that pushes over HTTP under its own login is counted, and nobody el
   expect(sources[0]).toMatchObject({ frames: 1, refused: 1 });
 
   const { stdout } = await command('footbridge', ...store.of, 'doctor');
-  expect(stdout).toMatch(/WARNING {2}push logins: 1 times .* at \/door/);
+  expect(stdout).toMatch(/WARNING {2}source push: .*1 times, the last .* at \/door/);
   expect(stdout).toContain('sensor pair --login');
 });
 

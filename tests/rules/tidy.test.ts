@@ -2,7 +2,10 @@ import { spawnSync } from 'node:child_process';
 import { cpSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { findingCatalogue } from '../../shared/findings/catalogue.ts';
+import { type CatalogueEntry, symptoms } from '../../shared/findings/catalogue-entry.ts';
 import { errorCatalogue } from '../../shared/runtime/error-catalogue.ts';
+
 import { Workspace } from '../support/workspace.ts';
 import { root, sourceFiles } from './sources.ts';
 import { violations } from './tidy.ts';
@@ -89,6 +92,40 @@ test('docs/errors.md is the error catalogue; `npx vitest -u` writes it anew', as
     '',
   ].join('\n');
   await expect(page).toMatchFileSnapshot(join(root, 'docs/errors.md'));
+});
+
+test('docs/troubleshooting.md is the catalogue of findings', async () => {
+  const findings = Object.entries<CatalogueEntry>(findingCatalogue);
+  const sections = Object.entries(symptoms).flatMap(([symptom, heading]) => [
+    '',
+    `## ${heading}`,
+    '',
+    '| finding | what it is | what to do |',
+    '|---|---|---|',
+    ...findings
+      .filter(([, entry]) => entry.symptom === symptom)
+      .map(([code, { cause, todo, result }]) => {
+        return `| \`${code}\`${result === 'warning' ? ' (warning)' : ''} | ${cause} | ${todo} |`;
+      }),
+  ]);
+  const page = [
+    '# Troubleshooting',
+    '',
+    'Run `footbridge doctor` in the store: its first line names the cause, with one of these codes in',
+    'brackets, and the line below says what to do. At headquarters it is `footbridge-hq doctor`. Codes of',
+    'single commands and of HTTP answers are in [errors.md](errors.md).',
+    ...sections,
+    '',
+  ].join('\n');
+  await expect(page).toMatchFileSnapshot(join(root, 'docs/troubleshooting.md'));
+});
+
+test('every finding is found somewhere', () => {
+  const text = sourceFiles('gateway', 'cloud-sync')
+    .map((file) => file.text)
+    .join('\n');
+  const unused = Object.keys(findingCatalogue).filter((code) => !text.includes(`'${code}'`));
+  expect(unused).toEqual([]);
 });
 
 test('every error code is used somewhere', () => {

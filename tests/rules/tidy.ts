@@ -59,9 +59,16 @@ const decides = [
   'gateway/sources/poll-schedule.ts',
   'gateway/sources/topic-filter.ts',
   'gateway/sync/outcome.ts',
-  'gateway/local/diagnosis.ts',
   'gateway/local/page-state.ts',
   'gateway/pairing/commissioning.ts',
+  'gateway/doctor/diagnose.ts',
+  'gateway/doctor/diagnose-delivery.ts',
+  'gateway/doctor/diagnose-machine.ts',
+  'gateway/doctor/diagnose-sensors.ts',
+  'gateway/doctor/diagnose-sources.ts',
+  'gateway/doctor/likeness.ts',
+  'gateway/doctor/network-cause.ts',
+  'gateway/doctor/shared-lines.ts',
   'gateway/pairing/polling.ts',
   'gateway/pairing/recognise.ts',
   'gateway/pairing/strangers.ts',
@@ -81,6 +88,7 @@ const decides = [
 /** Who may import what within a service. Left out: everything of its own service and shared. */
 const rooms: Record<string, readonly string[]> = {
   'shared/wire/': ['shared/wire/'],
+  'shared/findings/': ['shared/findings/', 'shared/runtime/'],
   'shared/runtime/': ['shared/runtime/', 'shared/wire/error-body.ts'],
   'gateway/sources/': ['gateway/sources/', 'gateway/config/config.ts', 'shared/'],
   'gateway/profiles/': [

@@ -11,6 +11,13 @@ export interface Certificates {
   readonly trust: { readonly ca: Buffer };
   /** TLS options with this client's certificate. */
   client(name: string): { cert: Buffer; key: Buffer };
+  /** Files of a server's certificate, valid from and to so many days from now, for one name. */
+  dated(
+    name: string,
+    from_days: number,
+    to_days: number,
+    subject: string,
+  ): { cert: string; key: string };
 }
 
 export function certificates(folder: string, ...clients: string[]): Certificates {
@@ -36,10 +43,36 @@ export function certificates(folder: string, ...clients: string[]): Certificates
   issue('server', '-extfile', at('names'));
   for (const name of clients) issue(name);
   const read = (file: string) => readFileSync(at(file));
+  // Only `ca` takes both dates; it wants a register of what it issued.
+  const dated: Certificates['dated'] = (name, from_days, to_days, subject) => {
+    const date = (days: number) => {
+      const iso = new Date(Date.now() + days * 86_400_000).toISOString();
+      return `${iso.replaceAll(/[-:T]|\..*/g, '')}Z`;
+    };
+    writeFileSync(at('register'), '');
+    writeFileSync(at('serial'), '1000\n');
+    writeFileSync(
+      at('ca.cnf'),
+      `[ca]\ndefault_ca=d\n[d]\ndatabase=${at('register')}\nserial=${at('serial')}
+new_certs_dir=${folder}\ndefault_md=sha256\npolicy=p\nx509_extensions=x
+[p]\ncommonName=supplied\n[x]\nsubjectAltName=${subject}\n`,
+    );
+    openssl(
+      ...['req', ...curve, '-keyout', at(`${name}.key`), '-out', at(`${name}.csr`)],
+      ...['-subj', `/CN=${name}`],
+    );
+    openssl(
+      ...['ca', '-batch', '-config', at('ca.cnf'), '-cert', at('ca.pem'), '-keyfile', at('ca.key')],
+      ...['-in', at(`${name}.csr`), '-out', at(`${name}.pem`), '-notext'],
+      ...['-startdate', date(from_days), '-enddate', date(to_days)],
+    );
+    return { cert: at(`${name}.pem`), key: at(`${name}.key`) };
+  };
   return {
     authority: at('ca.pem'),
     server: { cert: at('server.pem'), key: at('server.key') },
     trust: { ca: read('ca.pem') },
+    dated,
     client: (name) => ({ cert: read(`${name}.pem`), key: read(`${name}.key`) }),
   };
 }

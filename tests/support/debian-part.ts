@@ -22,8 +22,13 @@ export function describeWith(part: Part, title: string, suite: () => void): void
 }
 
 /** One test that needs a part; like {@link describeWith}. */
-export function testWith(part: Part, title: string, run: () => Promise<void>): void {
-  if (part.isInstalled()) test(title, run);
+export function testWith(
+  part: Part,
+  title: string,
+  run: () => Promise<void>,
+  timeout_ms?: number,
+): void {
+  if (part.isInstalled()) test(title, run, timeout_ms);
   else if (process.env['CI'] === undefined) {
     test.skip(`${title} (skipped: ${part.name} is not installed)`, run);
   } else throw missing(part);

@@ -6,7 +6,7 @@ import { startService } from '../../cloud-sync/main.ts';
 import type { Organization } from '../../cloud-sync/tenants/organizations.ts';
 import { addOrganization } from '../../cloud-sync/tenants/organizations.ts';
 import { addStore } from '../../cloud-sync/tenants/stores.ts';
-import { systemClock } from '../../shared/runtime/clock.ts';
+import { type Clock, systemClock } from '../../shared/runtime/clock.ts';
 import { silentLog } from '../../shared/runtime/log.ts';
 import type { Batch, BatchAnswer } from '../../shared/wire/batch.ts';
 import { toBatch } from '../../shared/wire/batch.ts';
@@ -31,7 +31,7 @@ export interface Hq extends TestDatabase {
 
 export async function openHq(
   engine: Engine,
-  options: { heartbeat_grace_s?: number } = {},
+  options: { heartbeat_grace_s?: number; clock?: Clock } = {},
 ): Promise<Hq> {
   const database = await openTestDatabase(engine);
   const service = await startService({
@@ -40,7 +40,7 @@ export async function openHq(
     heartbeat_grace_s: options.heartbeat_grace_s ?? 180,
     mail: null,
     notify: {},
-    clock: systemClock,
+    clock: options.clock ?? systemClock,
     log: silentLog,
   });
   return {

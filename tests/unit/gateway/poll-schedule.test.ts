@@ -58,7 +58,7 @@ describe('who is asked next', () => {
     schedule.answered('unit/5', 60_000);
     expect(schedule.next(60_000)).toEqual({ wait_ms: 1000 });
     expect(schedule.units()).toEqual([
-      { address: 'unit/5', state: 'answering', missed: 0, error: null },
+      { address: 'unit/5', state: 'answering', missed: 0, error: null, noise: null },
     ]);
   });
 
