@@ -10,6 +10,7 @@ import { backupCommand } from './backup-command.ts';
 import { biCommand } from './bi-command.ts';
 import { calendarCommand } from './calendar-command.ts';
 import { doctorCommand } from './doctor-command.ts';
+import { estimateCommand } from './estimate-command.ts';
 import { gatewayCommand } from './gateway-command.ts';
 import { keyCommand } from './key-command.ts';
 import { migrateCommand } from './migrate-command.ts';
@@ -60,6 +61,7 @@ function program(root: string): Command {
     alertCommand(root),
     notifyCommand(root),
     rollupCommand(root),
+    estimateCommand(root),
     retentionCommand(root),
     backupCommand(root),
     doctorCommand(root),

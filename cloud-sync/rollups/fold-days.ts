@@ -1,8 +1,9 @@
 /**
- * Days from hours: totals by local date, and occupancy, which runs from one reset to the next.
- * Claimed and recomputed as hours are.
+ * Days from hours: totals by local date, estimates for their gaps, and occupancy, which runs from one
+ * reset to the next. Claimed and recomputed as hours are.
  */
 import type { Database, Transaction } from '../db/pool.ts';
+import { estimateGaps } from './estimate-gaps.ts';
 
 /** Days of one claim. */
 const claim_max = 100;
@@ -23,7 +24,8 @@ export async function organizationsWithDirtyDays(db: Database): Promise<string[]
 /**
  * Claims dirty days of one organization and folds them. Several workers may do so at once.
  *
- * @param now_ms HQ's clock: occupancy is corrected for drift once its day is over.
+ * @param now_ms HQ's clock: a gap is one once its hour is over, and occupancy is corrected for drift
+ *   once its day is.
  * @returns how many days were folded; 0 when none is left or others have them.
  */
 export async function foldDays(
@@ -37,6 +39,7 @@ export async function foldDays(
     const values = [organization_id, days.map((d) => d.store_id), days.map((d) => d.date)];
     // Statements of their own, after the claim: their snapshots must be younger than its locks.
     await tx.query(occupancy, [...values, now_ms]);
+    await estimateGaps(tx, [...values, now_ms]);
     await tx.query(totals, values);
     return days.length;
   });
@@ -78,6 +81,8 @@ where h.organization_id = $1 and h.store_id = l.store_id and h.start_time = l.st
 
 const totals = `with ${days_of_marks}, fresh as materialized (
   select d.store_id, d.date, sum(h.footfall) as footfall, sum(h.staff_in) as staff_in,
+    sum(h.estimated_in) as estimated_in,
+    bool_and(h.status in ('complete', 'estimated', 'closed')) as estimated,
     sum(h.total_in) as total_in,
     sum(h.total_out) as total_out, sum(h.out_of_hours_in) as out_of_hours_in,
     sum(h.mall_traffic) as mall_traffic, count(*) as hours, sum(h.trading_s) as trading_s,
@@ -98,30 +103,31 @@ const totals = `with ${days_of_marks}, fresh as materialized (
     and not exists (select from fresh f where f.store_id = o.store_id and f.date = o.date)
 )
 insert into public.daily_analytics as o (organization_id, store_id, date, total_footfall, peak_hour,
-  peak_hour_footfall, staff_in, total_in, total_out, out_of_hours_in, mall_traffic, capture_rate,
+  peak_hour_footfall, staff_in, estimated_in, total_in, total_out, out_of_hours_in, mall_traffic, capture_rate,
   peak_occupancy, hours_in_day, trading_s, coverage, status)
 select $1, f.store_id, f.date, f.footfall, case when f.peak_footfall > 0 then f.peak_hour end,
-  f.peak_footfall, f.staff_in, f.total_in, f.total_out, f.out_of_hours_in, f.mall_traffic,
+  f.peak_footfall, f.staff_in, f.estimated_in, f.total_in, f.total_out, f.out_of_hours_in, f.mall_traffic,
   round(100.0 * f.footfall / nullif(f.mall_traffic, 0), 2), p.peak_occupancy, f.hours, f.trading_s,
   f.coverage::real,
-  case when f.trading_s = 0 then 'closed' when coalesce(f.coverage, 0) = 0 then 'missing'
-    when f.coverage >= 0.99 then 'complete' else 'partial' end
+  case when f.trading_s = 0 then 'closed' when f.coverage >= 0.99 then 'complete'
+    when f.estimated then 'estimated' when coalesce(f.coverage, 0) = 0 then 'missing'
+    else 'partial' end
 from fresh f left join peak p on p.store_id = f.store_id and p.date = f.date
 order by f.store_id, f.date
 on conflict (organization_id, store_id, date) do update set
   total_footfall = excluded.total_footfall, peak_hour = excluded.peak_hour,
   peak_hour_footfall = excluded.peak_hour_footfall, staff_in = excluded.staff_in,
+  estimated_in = excluded.estimated_in,
   total_in = excluded.total_in,
   total_out = excluded.total_out, out_of_hours_in = excluded.out_of_hours_in,
   mall_traffic = excluded.mall_traffic, capture_rate = excluded.capture_rate,
   peak_occupancy = excluded.peak_occupancy, hours_in_day = excluded.hours_in_day,
   trading_s = excluded.trading_s, coverage = excluded.coverage, status = excluded.status,
   updated_at = now()
-where (o.total_footfall, o.peak_hour, o.peak_hour_footfall, o.staff_in, o.total_in, o.total_out,
+where (o.total_footfall, o.peak_hour, o.peak_hour_footfall, o.staff_in, o.estimated_in, o.total_in, o.total_out,
     o.out_of_hours_in, o.mall_traffic, o.peak_occupancy, o.hours_in_day, o.trading_s, o.coverage,
     o.status)
   is distinct from (excluded.total_footfall, excluded.peak_hour, excluded.peak_hour_footfall,
-    excluded.staff_in,
-    excluded.total_in, excluded.total_out, excluded.out_of_hours_in, excluded.mall_traffic,
+    excluded.staff_in, excluded.estimated_in, excluded.total_in, excluded.total_out, excluded.out_of_hours_in, excluded.mall_traffic,
     excluded.peak_occupancy, excluded.hours_in_day, excluded.trading_s, excluded.coverage,
     excluded.status)`;

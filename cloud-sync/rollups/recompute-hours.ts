@@ -68,6 +68,10 @@ const write_sensor_hours = `sensor_gone as (
       excluded.status)
 )`;
 
+/**
+ * Status is left out of what is compared: coverage says it, and the fold of the day may have made
+ * `estimated` of it. An hour that did change is measured only, until its day is folded.
+ */
 const write_store_hours = `store_gone as (
   delete from public.store_hourly o
   using ${gone('store_hourly', 'o.start_time', 'computed f where f.sensor_id is null')} g
@@ -92,15 +96,15 @@ on conflict (organization_id, store_id, start_time) do update set
   mall_traffic = excluded.mall_traffic, capture_rate = excluded.capture_rate,
   trading_s = excluded.trading_s, sensors_expected = excluded.sensors_expected,
   sensors_heard = excluded.sensors_heard, coverage = excluded.coverage, status = excluded.status,
-  revised_at = now()
+  estimated_in = null, revised_at = now()
 where (o.end_time, o.local_date, o.local_hour, o.utc_offset_min, o.business_date, o.total_in,
     o.total_out, o.footfall, o.staff_in, o.out_of_hours_in, o.in_quarters, o.out_quarters,
-    o.mall_traffic, o.trading_s, o.sensors_expected, o.sensors_heard, o.coverage, o.status)
+    o.mall_traffic, o.trading_s, o.sensors_expected, o.sensors_heard, o.coverage)
   is distinct from (excluded.end_time, excluded.local_date, excluded.local_hour,
     excluded.utc_offset_min, excluded.business_date, excluded.total_in, excluded.total_out,
     excluded.footfall, excluded.staff_in, excluded.out_of_hours_in, excluded.in_quarters,
     excluded.out_quarters, excluded.mall_traffic, excluded.trading_s, excluded.sensors_expected,
-    excluded.sensors_heard, excluded.coverage, excluded.status)`;
+    excluded.sensors_heard, excluded.coverage)`;
 
 const computed = 'computed as materialized (select * from app.computed_hours($1, $2, $3))';
 

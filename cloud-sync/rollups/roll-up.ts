@@ -53,7 +53,8 @@ function claim({ query }: Transaction, organization_id: string): Promise<DirtyHo
 /**
  * Before any hour is written: a day's mark may be held by a worker that folds the day and wants its
  * hours, so waiting for the mark while holding an hour would be a deadlock. An hour belongs to its
- * local date and, for occupancy, to the business day that the store's reset hour ends.
+ * local date and, for occupancy, to the business day that the store's reset hour ends; and the gaps
+ * of the same weekday in the six weeks after are estimated from it.
  */
 async function markDays(
   { query }: Transaction,
@@ -61,11 +62,18 @@ async function markDays(
   marks: readonly DirtyHour[],
 ): Promise<void> {
   await query(
-    `with ${hours_of_marks}
+    `with ${hours_of_marks}, own as (
+       select distinct store_id, local_start::date as date, business_date from hour
+     ), day as (
+       select store_id, date from own
+       union select store_id, business_date from own
+       union select o.store_id, o.date + later
+       from own o join public.stores s on s.organization_id = $1 and s.id = o.store_id
+       cross join generate_series(7, 42, 7) later
+       where o.date + later <= (now() at time zone s.timezone)::date
+     )
      insert into app.rollup_dirty_days as d (organization_id, store_id, date)
-     select distinct $1::uuid, store_id, day
-     from hour cross join lateral unnest(array[local_start::date, business_date]) as day
-     order by store_id, day
+     select $1::uuid, store_id, date from day order by store_id, date
      on conflict (organization_id, store_id, date) do update set n = d.n + 1`,
     [organization_id, marks.map((m) => m.store_id), marks.map((m) => m.bucket)],
   );

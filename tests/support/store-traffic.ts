@@ -62,7 +62,13 @@ export async function addLine(
 
 /** Everything that is computed, without what says when. */
 export async function results(hq: TestDatabase, store: TestStore): Promise<unknown[]> {
-  const tables = ['hourly_analytics', 'store_hourly', 'daily_analytics', 'zone_hourly'];
+  const tables = [
+    'hourly_analytics',
+    'store_hourly',
+    'daily_analytics',
+    'zone_hourly',
+    'gap_estimates',
+  ];
   const all = tables.map((table) =>
     hq.asOwner<{ row: string }>(
       `select (to_jsonb(t) - 'id' - 'created_at' - 'updated_at' - 'revised_at')::text as row
