@@ -79,6 +79,7 @@ export async function startGateway(options: GatewayOptions): Promise<{ stop(): P
   const started_at = clock.now();
   const parts: StatusParts = {
     version,
+    instance: clock.uuid(),
     started_at,
     buffer,
     sources,

@@ -45,6 +45,8 @@ export interface GatewayStatus {
 
 export interface StatusParts {
   readonly version: string;
+  /** Made anew by every process. */
+  readonly instance: string;
   readonly started_at: number;
   readonly buffer: ReadingBuffer;
   readonly sources: readonly Source[];
@@ -87,6 +89,9 @@ export async function heartbeatOf(parts: StatusParts): Promise<Heartbeat> {
   return {
     version: parts.version,
     epoch: stats.epoch,
+    instance: parts.instance,
+    settled_sequence: stats.settled_sequence,
+    first_sequence: stats.first_sequence,
     sent_at: now,
     buffered: stats.buffered,
     oldest_unsent_at: stats.oldest_unsent_at,

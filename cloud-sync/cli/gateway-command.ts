@@ -1,7 +1,8 @@
-/** `footbridge-hq gateway invite|list|revoke`. */
+/** `footbridge-hq gateway invite|list|rotate|revoke`. */
 import type { Command } from 'commander';
 import { printJson, printLine, printTable } from '../../shared/runtime/command-output.ts';
 import { inviteGateway, listGateways, revokeGateway } from '../gateways/registry.ts';
+import { requestRotation } from '../gateways/rotate.ts';
 import { organizationBySlug } from '../tenants/organizations.ts';
 import { command, group } from './command.ts';
 import type { CommonOptions } from './context.ts';
@@ -73,5 +74,26 @@ export function gatewayCommand(package_root: string): Command {
       else printLine(`Revoked gateway ${revoked.gateway_id}.`);
     });
 
-  return group('gateway', 'Gateways: invite, list, revoke.', [invite, list, revoke]);
+  const rotate = command('rotate', {
+    summary:
+      'Have a gateway replace its key. It does so by itself; the old key ends once the new one is used.',
+    example: 'footbridge-hq gateway rotate --org acme --gateway 0192…',
+  })
+    .requiredOption('--org <slug>', 'organization')
+    .requiredOption('--gateway <id>', 'id, from gateway list')
+    .action(async (options: OrgOptions & { gateway: string }) => {
+      const context = createContext(package_root, options);
+      const asked = await withDatabase(context, async (db) =>
+        requestRotation(db, await organizationBySlug(db, options.org), options.gateway),
+      );
+      if (options.json) printJson(asked);
+      else printLine(`Gateway ${asked.gateway_id} replaces its key with its next heartbeat.`);
+    });
+
+  return group('gateway', 'Gateways: invite, list, rotate, revoke.', [
+    invite,
+    list,
+    rotate,
+    revoke,
+  ]);
 }

@@ -29,6 +29,8 @@ export const alertKinds = {
   clock_skew: { severity: 'warning', pending_s: 150, recovering_s: five_min },
   backlog_old: { severity: 'warning', pending_s: five_min, recovering_s: five_min },
   storage_failing: { severity: 'critical', pending_s: 0, recovering_s: five_min },
+  // Two machines with one credential; gone when only one of them has spoken for an hour.
+  gateway_cloned: { severity: 'critical', pending_s: 0, recovering_s: 0 },
   disk_full: { severity: 'warning', pending_s: 0, recovering_s: five_min },
   quarantine_growing: { severity: 'warning', pending_s: 0, recovering_s: 0, slow: true },
   // A source tries again by itself, and most often succeeds.

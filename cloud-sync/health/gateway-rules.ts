@@ -14,6 +14,8 @@ export interface GatewayFacts {
   readonly delivered_at: number;
   readonly buffered: number;
   readonly durability: string;
+  /** When a second machine was last seen with its credential, HQ's clock; null: never. */
+  readonly cloned_at: number | null;
   readonly disk_free_bytes: number | null;
   readonly disk_total_bytes: number | null;
   readonly sources: readonly { source: string; state: string; error: string | null }[];
@@ -87,6 +89,16 @@ function judgeGateway(gateway: GatewayFacts, line: Line, verdicts: Verdicts): vo
       'cannot write its disk',
       'It acknowledges nothing meanwhile: sensors that cannot repeat themselves lose counts. ' +
         'Free space or replace the disk.',
+    ),
+  );
+  verdicts.say(
+    line,
+    gateway.cloned_at !== null && gateway.heartbeat_at - gateway.cloned_at < hour_ms,
+    about(
+      'gateway_cloned',
+      'speaks from two machines',
+      'Both show one credential: somebody copied a disk. Switch off the machine that is not in the ' +
+        'store, then replace the key (`footbridge-hq gateway rotate`).',
     ),
   );
   const { disk_free_bytes: free, disk_total_bytes: total } = gateway;

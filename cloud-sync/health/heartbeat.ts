@@ -1,11 +1,15 @@
 /** Stores what a gateway says about itself, its sensors, its sources and its losses. */
-import type { Heartbeat } from '../../shared/wire/heartbeat.ts';
+import type { Heartbeat, HeartbeatAnswer } from '../../shared/wire/heartbeat.ts';
 import type { Database, Transaction } from '../db/pool.ts';
 import type { GatewayIdentity } from '../gateways/credentials.ts';
 import { assertNotRevoked, scopeOf } from '../gateways/credentials.ts';
+import { endOlderCredentials, isRotationDue } from '../gateways/rotate.ts';
+
+/** Processes of one gateway that are remembered; a crash loop makes one each time. */
+const instances_kept = 16;
 
 /**
- * Replaces the gateway's last report.
+ * Replaces the gateway's last report, and tells it what HQ has of its buffer.
  *
  * @param now_ms HQ's clock, ms since the epoch.
  * @throws credential_refused
@@ -15,13 +19,57 @@ export async function storeHeartbeat(
   gateway: GatewayIdentity,
   heartbeat: Heartbeat,
   now_ms: number,
-): Promise<void> {
-  await db.inTenant(scopeOf(gateway), 'app_ingest', async (tx) => {
+): Promise<HeartbeatAnswer> {
+  return db.inTenant(scopeOf(gateway), 'app_ingest', async (tx) => {
     await assertNotRevoked(tx, gateway);
+    await endOlderCredentials(tx, gateway);
+    await noteInstance(tx, gateway, heartbeat);
     await storeState(tx, gateway, heartbeat, now_ms);
     await storeSensors(tx, gateway, heartbeat);
     await storeLosses(tx, gateway, heartbeat);
+    const remembered = await sequencesOf(tx, gateway, heartbeat);
+    return { server_time: now_ms, ...remembered, rotate: await isRotationDue(tx, gateway) };
   });
+}
+
+/** What HQ has of one life of the gateway's buffer. */
+async function sequencesOf(
+  { query }: Transaction,
+  { organization_id, gateway_id }: GatewayIdentity,
+  { epoch, first_sequence = 1 }: Heartbeat,
+): Promise<{ ack_sequence: number; high_sequence: number }> {
+  const [found] = await query<{ ack_sequence: number; high_sequence: number }>(
+    `select coalesce((select upper(r) - 1 from unnest(settled) r where r @> $4::bigint), $4::bigint - 1)
+         as ack_sequence,
+       coalesce(upper(settled) - 1, 0) as high_sequence
+     from app.gateway_epochs where organization_id = $1 and gateway_id = $2 and epoch = $3`,
+    [organization_id, gateway_id, epoch, first_sequence],
+  );
+  return found ?? { ack_sequence: first_sequence - 1, high_sequence: 0 };
+}
+
+/**
+ * A process that speaks again after a younger one has spoken is not its predecessor: two machines
+ * share one credential. What each of them counted stands apart by sensor and time, or is refused as
+ * a conflict, but nobody knows which of them stands in the store.
+ */
+async function noteInstance(
+  { query }: Transaction,
+  { organization_id, gateway_id }: GatewayIdentity,
+  { instance, sent_at }: Heartbeat,
+): Promise<void> {
+  if (instance === undefined) return;
+  await query(
+    `update app.gateway_state set
+       cloned_at = case when $3::uuid = any (instances) then now() else cloned_at end,
+       instances = (array_append(array_remove(instances, $3::uuid), $3::uuid))[
+         greatest(1, cardinality(array_remove(instances, $3::uuid)) + 2 - ${instances_kept}):]
+     where organization_id = $1 and gateway_id = $2
+       and instances[cardinality(instances)] is distinct from $3::uuid
+       -- One that was long on its way is no sign of life.
+       and sent_at < to_timestamp($4::float8 / 1000)`,
+    [organization_id, gateway_id, instance, sent_at],
+  );
 }
 
 async function storeState(

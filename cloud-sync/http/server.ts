@@ -10,6 +10,8 @@ import type { BatchAnswer } from '../../shared/wire/batch.ts';
 import { batch_bytes_max, batch_inflated_bytes_max, batchSchema } from '../../shared/wire/batch.ts';
 import type { CommissioningAnswer } from '../../shared/wire/commissioning.ts';
 import { commissioningSchema } from '../../shared/wire/commissioning.ts';
+import type { RotateAnswer } from '../../shared/wire/credential.ts';
+import { rotateRequestSchema } from '../../shared/wire/credential.ts';
 import type { EnrollAnswer } from '../../shared/wire/enroll.ts';
 import { enrollRequestSchema } from '../../shared/wire/enroll.ts';
 import type { HeartbeatAnswer } from '../../shared/wire/heartbeat.ts';
@@ -17,6 +19,7 @@ import { heartbeatSchema } from '../../shared/wire/heartbeat.ts';
 import type { Database } from '../db/pool.ts';
 import { Authenticator, sha256 } from '../gateways/credentials.ts';
 import { enrollGateway } from '../gateways/enroll.ts';
+import { addCredential } from '../gateways/rotate.ts';
 import { storeCommissioning } from '../health/commissioning.ts';
 import { storeHeartbeat } from '../health/heartbeat.ts';
 import { ingestBatch } from '../ingest/ingest-batch.ts';
@@ -138,12 +141,18 @@ function gatewayRoutes(app: FastifyInstance, options: HttpOptions): void {
     try {
       const body = parseJson(await bodyOf(request, heartbeatLimits));
       const heartbeat = validate(heartbeatSchema, body, 'body_malformed');
-      await place.work(() => storeHeartbeat(db, gateway, heartbeat, clock.now()));
+      const answer = await place.work(() => storeHeartbeat(db, gateway, heartbeat, clock.now()));
       metrics.add('hq_heartbeats_total', 1);
-      return { server_time: clock.now() };
+      return { ...answer, server_time: clock.now() };
     } finally {
       place.leave();
     }
+  });
+
+  app.post('/v1/credentials', async (request): Promise<RotateAnswer> => {
+    const gateway = await authenticator.authenticate(request.headers.authorization);
+    const body = parseJson(await bodyOf(request, enrollLimits));
+    return addCredential(db, gateway, validate(rotateRequestSchema, body, 'body_malformed'));
   });
 
   app.post('/v1/commissioning', async (request): Promise<CommissioningAnswer> => {

@@ -35,6 +35,8 @@ export class Delivery {
   readonly #body: (batch: PendingBatch) => BatchBody;
   #epoch = '';
   #settled_sequence = 0;
+  #gateway_id: string | null = null;
+  #first_sequence = 1;
   /** Ordered by sequence; they never overlap. */
   #claims: Claim[] = [];
 
@@ -46,8 +48,15 @@ export class Delivery {
 
   /** Takes what is on disk for true: at start, and after a transaction that failed. */
   reload(): void {
-    const life = this.#statements.life.get() as { epoch: string; settled_sequence: number };
+    const life = this.#statements.life.get() as {
+      epoch: string;
+      settled_sequence: number;
+      gateway_id: string | null;
+      first_sequence: number;
+    };
     this.#epoch = life.epoch;
+    this.#gateway_id = life.gateway_id;
+    this.#first_sequence = life.first_sequence;
     this.#settled_sequence = life.settled_sequence;
     this.#claims = this.#statements.claims.all().map((row) => {
       const { is_settled, ...claim } = row as Omit<Claim, 'is_settled'> & { is_settled: number };
@@ -57,6 +66,23 @@ export class Delivery {
 
   get epoch(): string {
     return this.#epoch;
+  }
+
+  /** The first reading that goes to HQ as the present gateway; older ones were another's. */
+  get first_sequence(): number {
+    return this.#first_sequence;
+  }
+
+  /**
+   * Whoever delivers from now on. What was delivered as another gateway, perhaps of another store,
+   * is never sent again as this one.
+   */
+  deliverAs(gateway_id: string): void {
+    if (gateway_id === this.#gateway_id) return;
+    const first = this.#settled_sequence + 1;
+    this.#statements.saveOwner.run(gateway_id, first);
+    this.#gateway_id = gateway_id;
+    this.#first_sequence = first;
   }
 
   /** HQ has settled everything up to here. */
@@ -133,9 +159,10 @@ export class Delivery {
    * and its time, so one that it has after all counts nothing.
    */
   rewind(settled_sequence: number): void {
+    const mark = Math.max(settled_sequence, this.#first_sequence - 1);
     this.#replaceClaims([]);
-    this.#statements.saveSettled.run(settled_sequence);
-    this.#settled_sequence = settled_sequence;
+    this.#statements.saveSettled.run(mark);
+    this.#settled_sequence = mark;
   }
 
   /** This file is older than HQ's memory of it: from now on it is another life of the buffer. */
@@ -201,11 +228,12 @@ function newestOf({ last_sequence }: Range, rows: number): Range {
 function prepareAll(connection: Connection) {
   const prepare = (sql: string): Statement<unknown[]> => connection.prepare(sql);
   return {
-    life: prepare('SELECT epoch, settled_sequence FROM life'),
+    life: prepare('SELECT * FROM life'),
     claims: prepare('SELECT * FROM batches ORDER BY first_sequence'),
     claim: prepare('INSERT INTO batches VALUES (?, ?, ?, ?)'),
     dropClaims: prepare('DELETE FROM batches'),
     saveSettled: prepare('UPDATE life SET settled_sequence = ?'),
+    saveOwner: prepare('UPDATE life SET gateway_id = ?, first_sequence = ?'),
     saveEpoch: prepare('UPDATE life SET epoch = ?'),
   };
 }

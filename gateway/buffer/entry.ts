@@ -58,6 +58,8 @@ export interface BufferStats {
   readonly buffered: number;
   readonly last_sequence: number;
   readonly settled_sequence: number;
+  /** The first reading that is delivered as the present gateway. */
+  readonly first_sequence: number;
   /** `observed_at` and `received_at` of the oldest unsettled reading, or null. */
   readonly oldest_unsent_at: number | null;
   readonly oldest_unsent_received_at: number | null;

@@ -131,12 +131,18 @@ export class ReadingBuffer {
     return this.#call('abandon', batch_id);
   }
 
+  /** Whoever delivers from now on, see {@link Delivery.deliverAs}. */
+  deliverAs(gateway_id: string): Promise<void> {
+    return this.#call('deliverAs', gateway_id);
+  }
+
   /** Compares with what HQ remembers of this epoch, see {@link ReadingLog.reconcile}. */
   reconcile(
     hq: { ack_sequence: number; high_sequence: number },
     settled_sequence: number,
   ): Promise<'nothing' | 'rewound' | 'new_epoch'> {
-    return this.#call('reconcile', hq, settled_sequence, this.#clock.uuid());
+    const asked = { settled_sequence, now: this.#clock.now() };
+    return this.#call('reconcile', hq, asked, this.#clock.uuid());
   }
 
   stats(): Promise<BufferStats> {

@@ -135,26 +135,46 @@ export class ReadingLog {
     this.#inDelivery(() => this.#delivery.abandon(batch_id));
   }
 
+  deliverAs(gateway_id: string): void {
+    this.#inDelivery(() => this.#delivery.deliverAs(gateway_id));
+  }
+
   /**
    * Compares with what HQ remembers of this epoch.
    *
    * @param hq.ack_sequence HQ has all up to here; `hq.high_sequence` the highest that it has seen.
-   * @param settled_sequence what this log took for settled when it asked.
+   * @param asked when and with what this log asked.
    * @param epoch a new one, should it be needed.
    * @returns what had to be done.
    */
   reconcile(
     hq: { ack_sequence: number; high_sequence: number },
-    settled_sequence: number,
+    asked: { settled_sequence: number; now: number },
     epoch: string,
   ): 'nothing' | 'rewound' | 'new_epoch' {
     const isBehind = hq.high_sequence >= this.#next_sequence;
-    if (!isBehind && hq.ack_sequence >= settled_sequence) return 'nothing';
+    if (!isBehind && hq.ack_sequence >= asked.settled_sequence) return 'nothing';
     this.#inDelivery(() => {
       if (isBehind) this.#delivery.beginEpoch(epoch);
-      else this.#delivery.rewind(hq.ack_sequence);
+      else this.#rewind(hq.ack_sequence, asked);
     });
     return isBehind ? 'new_epoch' : 'rewound';
+  }
+
+  /** What HQ has lost and the log no longer holds stands in quarantine, as a number. */
+  #rewind(ack_sequence: number, asked: { settled_sequence: number; now: number }): void {
+    const oldest = this.#statements.oldestKept.get() as { sequence: number | null };
+    const kept_from = Math.min(oldest.sequence ?? this.#next_sequence, asked.settled_sequence + 1);
+    const gone = kept_from - 1 - ack_sequence;
+    if (gone > 0) {
+      const frame = { source: 'hq', address: '', reason: 'forgotten_by_hq', length: 0 };
+      const detail = `sequences ${ack_sequence + 1} to ${kept_from - 1} were acknowledged and deleted here`;
+      this.#quarantine.add(
+        { ...frame, detail, bytes: new Uint8Array(), received_at: asked.now },
+        gone,
+      );
+    }
+    this.#delivery.rewind(ack_sequence);
   }
 
   stats(): Omit<BufferStats, 'bytes'> {
@@ -166,6 +186,7 @@ export class ReadingLog {
       buffered: this.#delivery.unsettled(this.#next_sequence - 1),
       last_sequence: this.#next_sequence - 1,
       settled_sequence: this.#delivery.settled_sequence,
+      first_sequence: this.#delivery.first_sequence,
       oldest_unsent_at: oldest?.observed_at ?? null,
       oldest_unsent_received_at: oldest?.received_at ?? null,
       quarantined: this.#quarantine.totals(),
@@ -250,6 +271,7 @@ function prepareAll(connection: Connection) {
       'INSERT INTO meters VALUES (?, ?) ON CONFLICT DO UPDATE SET state = excluded.state',
     ),
     readRange: prepare('SELECT * FROM readings WHERE sequence BETWEEN ? AND ? ORDER BY sequence'),
+    oldestKept: prepare('SELECT min(sequence) AS sequence FROM readings'),
     deleteDelivered: prepare('DELETE FROM readings WHERE sequence <= ?'),
     oldest: prepare(
       'SELECT observed_at, received_at FROM readings WHERE sequence >= ? ORDER BY sequence LIMIT 1',

@@ -88,4 +88,10 @@ DROP TABLE readings_with_names;
 /** Lanes overtake each other, so a settled batch stays until everything before it is settled. */
 const lanes = 'ALTER TABLE batches ADD is_settled INTEGER NOT NULL DEFAULT 0';
 
-export const schemaSteps: readonly string[] = [first, words, lanes];
+/** Under which gateway the log is delivered, and from where on: a move to another store moves nothing. */
+const owner = `
+ALTER TABLE life ADD gateway_id TEXT;
+ALTER TABLE life ADD first_sequence INTEGER NOT NULL DEFAULT 1;
+`;
+
+export const schemaSteps: readonly string[] = [first, words, lanes, owner];

@@ -15,9 +15,10 @@ export interface WriterOperations {
   settle(batch: PendingBatch, refusals: readonly Refusal[], now: number): void;
   refuse(batch: PendingBatch, refusal: Omit<Refusal, 'sequence'>, now: number): void;
   abandon(batch_id: string): void;
+  deliverAs(gateway_id: string): void;
   reconcile(
     hq: { ack_sequence: number; high_sequence: number },
-    settled_sequence: number,
+    asked: { settled_sequence: number; now: number },
     epoch: string,
   ): 'nothing' | 'rewound' | 'new_epoch';
   stats(): BufferStats;

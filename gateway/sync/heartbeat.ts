@@ -3,13 +3,21 @@ import type { Clock } from '../../shared/runtime/clock.ts';
 import { errorText } from '../../shared/runtime/errors.ts';
 import type { Part } from '../../shared/runtime/lifecycle.ts';
 import type { Log } from '../../shared/runtime/log.ts';
-import { type Heartbeat, heartbeatAnswerSchema } from '../../shared/wire/heartbeat.ts';
+import {
+  type Heartbeat,
+  type HeartbeatAnswer,
+  heartbeatAnswerSchema,
+} from '../../shared/wire/heartbeat.ts';
+import type { ReadingBuffer } from '../buffer/reading-buffer.ts';
 import { bearer, type Credential } from './credential.ts';
 import type { HqClient } from './hq-client.ts';
+import { rotateKey } from './rotate-key.ts';
 
 export interface HeartbeatOptions {
   readonly client: HqClient;
   readonly credential: Credential;
+  readonly credential_path: string;
+  readonly buffer: Pick<ReadingBuffer, 'reconcile'>;
   readonly report: () => Promise<Heartbeat>;
   readonly interval_ms: number;
   readonly clock: Clock;
@@ -68,12 +76,28 @@ export class HeartbeatLoop implements Part {
         log.debug({ status: answer.status }, 'heartbeat not taken');
         return;
       }
-      const { server_time } = heartbeatAnswerSchema.parse(JSON.parse(answer.body));
-      this.#skew_ms = clock.now() - server_time;
+      const told = heartbeatAnswerSchema.parse(JSON.parse(answer.body));
+      this.#skew_ms = clock.now() - told.server_time;
       if (Math.abs(this.#skew_ms) > skew_warn_ms) log.warn({ skew_ms: this.#skew_ms }, 'clock');
+      await this.#reconcile(heartbeat, told);
+      if (told.rotate === true) {
+        await rotateKey(this.#options);
+        log.info('the key was replaced');
+      }
     } catch (error) {
       // The sync loop already reports an HQ that is away; two voices for one fault help nobody.
       log.debug({ detail: errorText(error) }, 'heartbeat not delivered');
     }
+  }
+
+  /** A disk image that was put back, or an HQ that was: whoever is behind is helped. */
+  async #reconcile(sent: Heartbeat, told: HeartbeatAnswer): Promise<void> {
+    const { ack_sequence, high_sequence } = told;
+    const { settled_sequence } = sent;
+    if (ack_sequence === undefined || high_sequence === undefined) return;
+    if (settled_sequence === undefined) return;
+    const hq = { ack_sequence, high_sequence };
+    const done = await this.#options.buffer.reconcile(hq, settled_sequence);
+    if (done !== 'nothing') this.#options.log.warn({ ...hq, settled_sequence, done }, 'reconciled');
   }
 }

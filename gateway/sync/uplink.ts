@@ -97,13 +97,13 @@ export class Uplink implements Part {
     if (version !== this.#read_version) {
       this.#read_version = version;
       await this.#disconnect();
-      if (version !== '') this.#connect();
+      if (version !== '') await this.#connect();
     }
     if (this.#stopped) return;
     this.#cancelCheck = this.#options.clock.after(credential_check_ms, () => void this.#check());
   }
 
-  #connect(): void {
+  async #connect(): Promise<void> {
     const { credential_path, clock, log } = this.#options;
     try {
       const credential = readCredential(credential_path);
@@ -113,21 +113,26 @@ export class Uplink implements Part {
       const heartbeat = new HeartbeatLoop({
         client,
         credential,
+        credential_path,
+        buffer: this.#options.buffer,
         report: this.#options.report,
         interval_ms: this.#options.heartbeat_interval_ms,
         clock,
         log,
       });
       const commissioning = new CommissioningLoop({ ...this.#options, client, credential });
+      await this.#options.buffer.deliverAs(credential.gateway_id);
       sync.start();
       heartbeat.start();
       commissioning.start();
       this.#current = { credential, client, sync, heartbeat, commissioning };
       this.#fault = null;
     } catch (error) {
-      // A damaged file: said in status and by the doctor, and cured by enrolling again.
-      this.#fault = errorText(error);
-      log.error({ detail: this.#fault }, 'not_enrolled');
+      // A damaged file, cured by enrolling again, or a full disk: said in status, tried again.
+      const fault = errorText(error);
+      if (fault !== this.#fault) log.error({ detail: fault }, 'not_enrolled');
+      this.#fault = fault;
+      this.#read_version = '';
     }
   }
 

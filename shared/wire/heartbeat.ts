@@ -53,6 +53,12 @@ export const heartbeatSchema = z.object({
   sensors: z.array(sensorReport).max(1_000),
   sources: z.array(sourceReport).max(100),
   quarantined: z.array(lossReport).max(1_000),
+  /** Made anew by every process: two that live at once are two machines with one credential. */
+  instance: z.uuid().optional(),
+  /** HQ has settled this epoch up to here, as the gateway knows it; compared with HQ's memory. */
+  settled_sequence: z.number().int().min(0).optional(),
+  /** The first sequence that this gateway delivers: what is older was delivered as another. */
+  first_sequence: z.number().int().min(1).optional(),
   /** Of the disk that holds the buffer; older gateways do not say. */
   disk: z
     .object({ free_bytes: z.number().int().min(0), total_bytes: z.number().int().min(0) })
@@ -68,5 +74,10 @@ export type Heartbeat = z.infer<typeof heartbeatSchema>;
 export const heartbeatAnswerSchema = z.object({
   /** HQ's clock, ms since the epoch: lets the gateway see that its own is wrong. */
   server_time: instant,
+  /** What HQ has of this epoch: everything up to `ack_sequence`, and nothing after `high_sequence`. */
+  ack_sequence: z.number().int().min(0).optional(),
+  high_sequence: z.number().int().min(0).optional(),
+  /** HQ wants a new key, see credential.ts. */
+  rotate: z.boolean().optional(),
 });
 export type HeartbeatAnswer = z.infer<typeof heartbeatAnswerSchema>;

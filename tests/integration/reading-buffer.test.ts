@@ -311,6 +311,19 @@ test('a file that is older than HQ’s memory of it begins another life, and sen
   expect(again?.batch.epoch).not.toBe(epoch);
 });
 
+test('what was delivered as another gateway is never sent again as this one', async () => {
+  const { buffer } = await open(newPath());
+  await buffer.deliverAs('0192f000-0000-7000-8000-000000000001');
+  await fill(buffer, 1, 3);
+  const sent = await next(buffer, 10);
+  if (sent !== null) await buffer.settle(sent.batch, []);
+  await buffer.deliverAs('0192f000-0000-7000-8000-000000000002');
+  await fill(buffer, 4, 5);
+  expect(await buffer.stats()).toMatchObject({ first_sequence: 4 });
+  expect(await buffer.reconcile({ ack_sequence: 9, high_sequence: 9 }, 3)).toBe('new_epoch');
+  expect(sequencesIn(await next(buffer, 10))).toEqual([4, 5]);
+});
+
 test('what HQ has lost since it acknowledged it is sent again', async () => {
   const { buffer } = await open(newPath());
   await fill(buffer, 1, 6);

@@ -1,0 +1,48 @@
+/** Replaces this gateway's key when HQ asks for it: nobody has to come to the store. */
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { errorOfBody } from '../../shared/runtime/error-answer.ts';
+import { FootbridgeError } from '../../shared/runtime/errors.ts';
+import { type RotateRequest, rotateAnswerSchema } from '../../shared/wire/credential.ts';
+import { bearer, type Credential, hashOfSecret, newSecret, writeCredential } from './credential.ts';
+import type { HqClient } from './hq-client.ts';
+
+/**
+ * The new secret is on disk before HQ hears of it, so a lost answer or a power cut costs nothing: the
+ * next try sends the same hash. The old key goes on working until the new one has been used.
+ *
+ * @throws FootbridgeError hq_unreachable, hq_answer_invalid, credential_refused
+ */
+export async function rotateKey(options: {
+  client: HqClient;
+  credential: Credential;
+  credential_path: string;
+}): Promise<void> {
+  const { client, credential, credential_path } = options;
+  const secret_path = `${credential_path}.secret`;
+  if (!existsSync(secret_path)) {
+    writeFileSync(secret_path, newSecret(), { mode: 0o600, flush: true });
+  }
+  const secret = readFileSync(secret_path, 'utf8');
+  const request: RotateRequest = { secret_hash: hashOfSecret(secret) };
+  const answer = await client.post({
+    path: '/v1/credentials',
+    body: JSON.stringify(request),
+    authorization: bearer(credential),
+  });
+  const strange = `HTTP ${answer.status}: ${answer.body.slice(0, 200)}`;
+  if (answer.status !== 200) {
+    throw errorOfBody(answer.body) ?? new FootbridgeError('hq_answer_invalid', strange);
+  }
+  const parsed = rotateAnswerSchema.safeParse(parse(answer.body));
+  if (!parsed.success) throw new FootbridgeError('hq_answer_invalid', strange);
+  writeCredential(credential_path, { ...credential, ...parsed.data, secret });
+  rmSync(secret_path);
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}
