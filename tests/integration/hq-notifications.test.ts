@@ -65,7 +65,7 @@ describeOnEngines('people are told of alerts', (engine) => {
   /** Every minute for so long: gateways that are up speak, the watch looks, people are told. */
   const watch = async (
     minutes: number,
-    gateways: readonly { beat: (at: number) => Promise<void>; up: boolean }[],
+    gateways: readonly { beat: (at: number) => Promise<unknown>; up: boolean }[],
   ) => {
     for (let i = 0; i <= minutes; i += 1) {
       for (const gateway of gateways) if (gateway.up) await gateway.beat(now);
