@@ -54,6 +54,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   const gauges = (): Sample[] => [
     { name: 'hq_rollup_seconds_since_success', value: age_s(clock, rollups.last_success_at) },
     { name: 'hq_alerts_seconds_since_success', value: age_s(clock, alerts.last_success_at) },
+    ...alerts.gauges(),
     {
       name: 'hq_notifications_seconds_since_success',
       value: age_s(clock, notifications.last_success_at),

@@ -1,11 +1,8 @@
 /** Counters and gauges of the service in Prometheus text format; no label is unbounded. */
+import type { Labels, Metric, Sample as NamedSample } from '../shared/runtime/prometheus.ts';
+import { renderMetrics } from '../shared/runtime/prometheus.ts';
 
-interface Metric {
-  readonly type: 'counter' | 'gauge';
-  readonly help: string;
-}
-
-const metrics = {
+export const hqMetrics = {
   hq_http_requests_total: { type: 'counter', help: 'Requests answered, by route and status.' },
   hq_batches_total: { type: 'counter', help: 'Batches answered with 200.' },
   hq_readings_accepted_total: { type: 'counter', help: 'Readings stored for the first time.' },
@@ -13,8 +10,8 @@ const metrics = {
   hq_readings_rejected_total: { type: 'counter', help: 'Readings refused, by code.' },
   hq_heartbeats_total: { type: 'counter', help: 'Heartbeats stored.' },
   hq_gateways_enrolled_total: { type: 'counter', help: 'Enrolments answered with 200.' },
-  hq_rollup_hours_recomputed_total: { type: 'counter', help: 'Store hours recomputed from raw.' },
-  hq_rollup_days_folded_total: { type: 'counter', help: 'Store days folded from hours.' },
+  hq_rollup_hourly_recomputed_total: { type: 'counter', help: 'Store hours recomputed from raw.' },
+  hq_rollup_daily_folded_total: { type: 'counter', help: 'Store days folded from hours.' },
   hq_rollup_seconds_since_success: {
     type: 'gauge',
     help: 'Age of the last rollup pass that worked.',
@@ -22,6 +19,11 @@ const metrics = {
   hq_alerts_seconds_since_success: {
     type: 'gauge',
     help: 'Age of the last alert pass that worked.',
+  },
+  hq_alerts_firing: { type: 'gauge', help: 'Alerts that fire, by severity.' },
+  hq_gateways: {
+    type: 'gauge',
+    help: 'Gateways by state: online, late (delivering a backlog), unknown (not heard of).',
   },
   hq_notifications_total: { type: 'counter', help: 'Messages tried, by kind and outcome.' },
   hq_notifications_seconds_since_success: {
@@ -33,13 +35,8 @@ const metrics = {
   hq_resident_memory_bytes: { type: 'gauge', help: 'Resident memory of the process.' },
 } as const satisfies Record<string, Metric>;
 
-type MetricName = keyof typeof metrics;
-type Labels = Readonly<Record<string, string>>;
-export interface Sample {
-  readonly name: MetricName;
-  readonly labels?: Labels;
-  readonly value: number;
-}
+type MetricName = keyof typeof hqMetrics;
+export type Sample = NamedSample<MetricName>;
 
 export class Metrics {
   readonly #counters = new Map<string, { name: MetricName; labels: Labels; value: number }>();
@@ -53,24 +50,6 @@ export class Metrics {
 
   /** @param gauges sampled now. */
   render(gauges: readonly Sample[]): string {
-    const samples = [...this.#counters.values(), ...gauges];
-    const blocks = (Object.entries(metrics) as [MetricName, Metric][]).map(([name, metric]) => {
-      const lines = samples
-        .filter((sample) => sample.name === name)
-        .map((sample) => `${name}${renderLabels(sample.labels ?? {})} ${sample.value}`);
-      // A counter nobody touched is 0, not absent: rules may compare with it.
-      if (lines.length === 0 && metric.type === 'counter') lines.push(`${name} 0`);
-      return [`# HELP ${name} ${metric.help}`, `# TYPE ${name} ${metric.type}`, ...lines].join(
-        '\n',
-      );
-    });
-    return `${blocks.join('\n')}\n`;
+    return renderMetrics(hqMetrics, [...this.#counters.values(), ...gauges]);
   }
-}
-
-function renderLabels(labels: Labels): string {
-  const pairs = Object.entries(labels).map(
-    ([name, value]) => `${name}="${value.replace(/[\\"]/g, '\\$&').replaceAll('\n', '\\n')}"`,
-  );
-  return pairs.length === 0 ? '' : `{${pairs.join(',')}}`;
 }

@@ -2,8 +2,10 @@
 import type { Clock } from '../../shared/runtime/clock.ts';
 import type { Log } from '../../shared/runtime/log.ts';
 import type { Database } from '../db/pool.ts';
+import type { Sample } from '../metrics.ts';
 import type { Worker } from '../worker.ts';
 import { worker } from '../worker.ts';
+import type { Seen } from './evaluate-alerts.ts';
 import { evaluateAlerts } from './evaluate-alerts.ts';
 
 const idle_ms_max = 2_000;
@@ -15,11 +17,12 @@ export function alertWorker(options: {
   heartbeat_grace_s: number;
   clock: Clock;
   log: Log;
-}): Worker {
+}): Worker & { gauges(): Sample[] } {
   const { db, clock, log, heartbeat_grace_s } = options;
   const watching_since = clock.now();
+  let found = countsOf([]);
   let thorough_at = Number.NEGATIVE_INFINITY;
-  return worker({
+  const watching = worker({
     name: 'alerts',
     idle_ms: Math.min(idle_ms_max, heartbeat_grace_s * 250),
     clock,
@@ -27,13 +30,34 @@ export function alertWorker(options: {
     async pass(signal) {
       const thorough = clock.monotonic() - thorough_at >= thorough_every_ms;
       if (thorough) thorough_at = clock.monotonic();
+      const seen: Seen[] = [];
       for (const organization_id of await activeOrganizations(db)) {
         if (signal.aborted) return;
         const at = { organization_id, now: clock.now(), watching_since, heartbeat_grace_s };
-        await evaluateAlerts(db, { ...at, thorough });
+        seen.push(await evaluateAlerts(db, { ...at, thorough }));
       }
+      found = countsOf(seen);
     },
   });
+  return Object.assign(watching, { gauges: () => found });
+}
+
+function countsOf(seen: readonly Seen[]): Sample[] {
+  const count = (all: readonly string[], one: string) => all.filter((each) => each === one).length;
+  const firing = seen.flatMap((one) => one.firing);
+  const lines = seen.flatMap((one) => one.lines);
+  return [
+    ...['critical', 'warning', 'info'].map(
+      (severity): Sample => ({
+        name: 'hq_alerts_firing',
+        labels: { severity },
+        value: count(firing, severity),
+      }),
+    ),
+    ...['online', 'late', 'unknown'].map(
+      (state): Sample => ({ name: 'hq_gateways', labels: { state }, value: count(lines, state) }),
+    ),
+  ];
 }
 
 async function activeOrganizations(db: Database): Promise<string[]> {

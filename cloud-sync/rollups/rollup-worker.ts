@@ -8,7 +8,7 @@ import { worker } from '../worker.ts';
 import { foldDays, organizationsWithDirtyDays } from './fold-days.ts';
 import { dirtyOrganizations, rollUp } from './roll-up.ts';
 
-type Done = 'hq_rollup_hours_recomputed_total' | 'hq_rollup_days_folded_total';
+type Done = 'hq_rollup_hourly_recomputed_total' | 'hq_rollup_daily_folded_total';
 
 /** How long an hour marked by another process may wait. */
 const idle_ms = 1_000;
@@ -40,10 +40,10 @@ export function rollupWorker(options: {
         }
       };
       for (const id of await dirtyOrganizations(db)) {
-        await untilClean('hq_rollup_hours_recomputed_total', () => rollUp(db, id));
+        await untilClean('hq_rollup_hourly_recomputed_total', () => rollUp(db, id));
       }
       for (const id of await organizationsWithDirtyDays(db)) {
-        await untilClean('hq_rollup_days_folded_total', () => foldDays(db, id, clock.now()));
+        await untilClean('hq_rollup_daily_folded_total', () => foldDays(db, id, clock.now()));
       }
       if (failures.length > 0) throw failures[0];
     },

@@ -8,6 +8,7 @@ import type { Log } from '../../shared/runtime/log.ts';
 import type { PageConfig } from '../config/config.ts';
 import type { Tally } from '../meters/tally.ts';
 import type { GatewayStatus } from '../status.ts';
+import { renderGatewayMetrics } from './gateway-metrics.ts';
 import { PinLock } from './page-access.ts';
 import { PageServer } from './page-server.ts';
 import { pageState } from './page-state.ts';
@@ -35,6 +36,8 @@ export function openPage(
     hostname: hostname(),
     lock: pin_file === undefined ? null : new PinLock(readPin(pin_file), clock),
     state: async () => pageState(await status(), tally.list(), walkTests.status()),
+    metrics: async () =>
+      renderGatewayMetrics(await status(), { resident_bytes: process.memoryUsage.rss() }),
     clock,
     log,
   });

@@ -10,6 +10,7 @@ import type { Clock } from '../../shared/runtime/clock.ts';
 import { errorText } from '../../shared/runtime/errors.ts';
 import type { Part } from '../../shared/runtime/lifecycle.ts';
 import type { Log } from '../../shared/runtime/log.ts';
+import { metrics_content_type } from '../../shared/runtime/prometheus.ts';
 import { isOwnHost, type PinLock } from './page-access.ts';
 import type { PageState } from './page-state.ts';
 
@@ -20,6 +21,8 @@ export interface PageServerOptions {
   readonly hostname: string;
   readonly lock: PinLock | null;
   readonly state: () => Promise<PageState>;
+  /** In the text format of Prometheus. */
+  readonly metrics: () => Promise<string>;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -129,6 +132,12 @@ export class PageServer implements Part {
       if (!this.#mayEnter(request)) return reply.code(401).send({ error: 'pin' });
       return this.#options.state();
     });
+    server.get('/metrics', async (request, reply) => {
+      if (!this.#mayEnter(request) && !this.#maySample(request)) {
+        return reply.code(401).header('www-authenticate', 'Basic').send();
+      }
+      return reply.type(metrics_content_type).send(await this.#options.metrics());
+    });
     server.setNotFoundHandler((_request, reply) => reply.code(404).send('nothing here\n'));
     await server.ready();
     return server;
@@ -140,6 +149,16 @@ export class PageServer implements Part {
     const cookies = (request.headers.cookie ?? '').split(/; */);
     const token = cookies.find((each) => each.startsWith(`${cookie}=`))?.slice(cookie.length + 1);
     return lock.knows(token);
+  }
+
+  /** Prometheus has no cookie: the PIN is its password, whatever its name. */
+  #maySample(request: FastifyRequest): boolean {
+    const [, basic] = /^Basic (\S+)$/.exec(request.headers.authorization ?? '') ?? [];
+    if (basic === undefined) return false;
+    const pin = Buffer.from(basic, 'base64')
+      .toString()
+      .replace(/^[^:]*:/, '');
+    return this.#options.lock?.knows(this.#options.lock.enter(pin) ?? undefined) ?? false;
   }
 
   #enter(request: FastifyRequest, reply: FastifyReply, form: string): FastifyReply {

@@ -402,6 +402,12 @@ describeOnEngines('alerts', (engine) => {
       () => alertsOf(store),
       (alerts) => alerts.length === 1,
     );
+    await eventually(
+      async () => (await fetch(`${hq.url}/metrics`)).text(),
+      (text) =>
+        /^hq_alerts_firing\{severity="warning"\} [1-9]/m.test(text) &&
+        /^hq_gateways\{state="online"\} [1-9]/m.test(text),
+    );
   });
 
   it('are not needed for losses: totals of each source and reason stand at HQ', async () => {

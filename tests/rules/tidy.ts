@@ -32,6 +32,7 @@ const homes: Record<string, readonly string[]> = {
 /** Code that only decides: no I/O, no clock, no package but zod. */
 const decides = [
   'shared/wire/',
+  'shared/runtime/prometheus.ts',
   'gateway/meters/',
   'gateway/profiles/codecs/',
   'gateway/profiles/codec-schema.ts',
@@ -59,6 +60,7 @@ const decides = [
   'gateway/sources/poll-schedule.ts',
   'gateway/sources/topic-filter.ts',
   'gateway/sync/outcome.ts',
+  'gateway/local/gateway-metrics.ts',
   'gateway/local/page-state.ts',
   'gateway/pairing/commissioning.ts',
   'gateway/doctor/diagnose.ts',

@@ -53,3 +53,9 @@ export const pymodbus = {
   name: 'python3-pymodbus',
   isInstalled: () => spawnSync('/usr/bin/python3', ['-c', 'import pymodbus']).status === 0,
 };
+
+/** Checks rules and metrics as Prometheus reads them. */
+export const promtool: Part = {
+  name: 'prometheus',
+  isInstalled: () => spawnSync('promtool', ['--version']).status === 0,
+};
