@@ -40,6 +40,8 @@ async function run(
   options: Parameters<typeof migrate>[0],
 ): Promise<string[]> {
   const { log } = options;
+  // The runner names each migration before it runs it, and no error does.
+  let running = 'before the first migration';
   try {
     const ran = await runner({
       dbClient,
@@ -55,15 +57,26 @@ async function run(
       advisoryLockMode: 'wait',
       logger: {
         debug: (text) => log.debug(text),
-        info: (text) => log.debug(text),
+        info: (text) => {
+          running = /^### MIGRATION (\S+) /.exec(text)?.[1] ?? running;
+          log.debug(text);
+        },
         warn: (text) => log.warn(text),
         error: (text) => log.debug(text),
       },
     });
     return ran.map(({ name }) => name);
   } catch (cause) {
-    throw new FootbridgeError('migration_failed', errorText(cause), { cause });
+    const detail = `${running}: ${errorText(cause)}${whereIn(cause)}`;
+    throw new FootbridgeError('migration_failed', detail, { cause });
   }
+}
+
+/** The line that PostgreSQL points at, within the part of the file that ran. */
+function whereIn(error: unknown): string {
+  const { position, where } = error as { position?: string; where?: string };
+  if (position !== undefined) return `, at character ${position}`;
+  return where === undefined ? '' : `, in ${where.split('\n')[0]}`;
 }
 
 async function serverVersion(
