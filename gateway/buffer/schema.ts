@@ -1,14 +1,18 @@
 /** How the buffer file is opened, brought to the schema of this program, and set aside if damaged. */
-import { existsSync, renameSync } from 'node:fs';
+import { existsSync, renameSync, statSync } from 'node:fs';
 import Database from 'better-sqlite3';
 import { errorText, FootbridgeError } from '../../shared/runtime/errors.ts';
+import { salvage } from './salvage.ts';
 import { schemaSteps } from './schema-steps.ts';
 
 export type Connection = Database.Database;
 
+/** Reading all of a file of this size takes some tenths of a second; damage in it shows at once. */
+const checked_bytes_max = 32 * 1024 * 1024;
+
 /**
- * Opens or creates the buffer for the one process that writes it. A damaged file is set aside and a
- * new one, with a new epoch, takes its place: the store must go on counting.
+ * Opens or creates the buffer for the one process that writes it. A damaged file is set aside, and a
+ * new one takes its place with all that could be read of it: the store must go on counting.
  *
  * @throws FootbridgeError already_running, buffer_newer, buffer_not_durable, buffer_write_failed
  */
@@ -17,17 +21,42 @@ export function openBuffer(
   identity: { epoch: string; now: number },
 ): { connection: Connection; set_aside: string | null } {
   try {
-    return { connection: open(path, identity), set_aside: null };
+    const connection = open(path, identity);
+    if (size(path) <= checked_bytes_max) assertSound(connection);
+    return { connection, set_aside: null };
   } catch (error) {
     if (!isDamaged(error)) throw explain(error, path);
-    // Never deleted: what it holds and HQ lacks may still be read by a person.
-    const set_aside = `${path}.damaged-${identity.now}`;
-    renameSync(path, set_aside);
-    for (const journal of ['-wal', '-shm']) {
-      if (existsSync(path + journal)) renameSync(path + journal, set_aside + journal);
-    }
-    return { connection: open(path, identity), set_aside };
+    return replaceDamaged(path, identity);
   }
+}
+
+/** Sets the file aside, which nobody has open any more, and opens a new one in its place. */
+export function replaceDamaged(
+  path: string,
+  identity: { epoch: string; now: number },
+): { connection: Connection; set_aside: string } {
+  // Never deleted: what it holds and HQ lacks may still be read by a person.
+  let set_aside = `${path}.damaged-${identity.now}`;
+  while (existsSync(set_aside)) set_aside += '+';
+  renameSync(path, set_aside);
+  for (const journal of ['-wal', '-shm']) {
+    if (existsSync(path + journal)) renameSync(path + journal, set_aside + journal);
+  }
+  const connection = open(path, identity);
+  salvage(set_aside, connection, identity.now);
+  return { connection, set_aside };
+}
+
+/** @throws an error that {@link isDamaged} knows. */
+function assertSound(connection: Connection): void {
+  const found = connection.pragma('quick_check(1)', { simple: true });
+  if (found === 'ok') return;
+  connection.close();
+  throw Object.assign(new Error(String(found)), { code: 'SQLITE_CORRUPT' });
+}
+
+function size(path: string): number {
+  return statSync(path).size;
 }
 
 function open(path: string, identity: { epoch: string; now: number }): Connection {
@@ -41,7 +70,6 @@ function open(path: string, identity: { epoch: string; now: number }): Connectio
     // acknowledgement promises: 100 commits made 8 fsyncs, with FULL 109.
     connection.pragma('synchronous = FULL');
     connection.pragma('journal_size_limit = 67108864');
-    // A damaged page is found by reading it: the log's both ends and every meter are read at start.
     migrate(connection, identity);
     assertDurable(connection);
     return connection;
@@ -106,7 +134,8 @@ function assertDurable(connection: Connection): void {
   }
 }
 
-function isDamaged(error: unknown): boolean {
+/** Whether SQLite found pages that cannot be what was written. */
+export function isDamaged(error: unknown): boolean {
   return /^SQLITE_(CORRUPT|NOTADB)/.test((error as { code?: string }).code ?? '');
 }
 

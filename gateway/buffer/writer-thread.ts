@@ -4,9 +4,10 @@
  */
 import { statSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
+import { systemClock } from '../../shared/runtime/clock.ts';
 import { errorText, FootbridgeError } from '../../shared/runtime/errors.ts';
 import { ReadingLog } from './reading-log.ts';
-import { openBuffer } from './schema.ts';
+import { isDamaged, openBuffer, replaceDamaged } from './schema.ts';
 import type {
   WriterAnswer,
   WriterData,
@@ -22,10 +23,7 @@ if (port === null) throw new Error('writer-thread.ts runs as a worker');
 let log: ReadingLog | undefined;
 
 function operations(): WriterOperations {
-  if (log === undefined) {
-    const { connection, set_aside } = openBuffer(path, { epoch, now });
-    log = new ReadingLog(connection, set_aside);
-  }
+  log ??= openLog();
   const opened = log;
   return {
     recover: () => opened.recover(),
@@ -42,14 +40,44 @@ function operations(): WriterOperations {
   };
 }
 
+function openLog(): ReadingLog {
+  const { connection, set_aside } = openBuffer(path, { epoch, now });
+  try {
+    return new ReadingLog(connection, set_aside);
+  } catch (error) {
+    connection.close();
+    if (!isDamaged(error)) throw error;
+    return openReplacement();
+  }
+}
+
+function openReplacement(): ReadingLog {
+  const identity = { epoch: systemClock.uuid(), now: systemClock.now() };
+  const { connection, set_aside } = replaceDamaged(path, identity);
+  return new ReadingLog(connection, set_aside);
+}
+
 function size(file: string): number {
   return statSync(file, { throwIfNoEntry: false })?.size ?? 0;
 }
 
+/** A damaged page of a large file is met where it is read: what can be read moves to a new file. */
+function run({ operation, parameters }: WriterRequest): unknown {
+  const perform = () =>
+    (operations()[operation] as (...parameters: unknown[]) => unknown)(...parameters);
+  try {
+    return perform();
+  } catch (error) {
+    if (log === undefined || !isDamaged(error)) throw error;
+    log.close();
+    log = openReplacement();
+    return perform();
+  }
+}
+
 function answer(request: WriterRequest): WriterAnswer {
   try {
-    const operation = operations()[request.operation] as (...parameters: unknown[]) => unknown;
-    return { id: request.id, ok: true, result: operation(...request.parameters) };
+    return { id: request.id, ok: true, result: run(request) };
   } catch (error) {
     const code = error instanceof FootbridgeError ? error.code : 'buffer_write_failed';
     const detail = error instanceof FootbridgeError ? (error.detail ?? '') : errorText(error);

@@ -152,6 +152,29 @@ describe('the gateway as the broker', () => {
     await published;
   });
 
+  test('while the disk fails no more than eight megabytes wait in memory', async () => {
+    const disk = new HeldDisk();
+    const { port } = await listen(disk);
+    const device = rawDevice(port);
+    device.send({ cmd: 'connect', protocolId: 'MQTT', clientId: 'door' });
+    await eventually('let in', () => device.heard.at(-1) === 'connack');
+    const payload = Buffer.alloc(200_000);
+    const message = { cmd: 'publish', topic: 'c', payload, qos: 1, dup: false, retain: false };
+    for (let messageId = 1; messageId <= 60; messageId += 1) {
+      device.send({ ...message, messageId } as Packet);
+    }
+    await eventually('turned away', () => device.isClosed());
+    const held = disk.frames.reduce((sum, frame) => sum + frame.bytes.length, 0);
+    expect(held).toBeLessThan(8 * 1024 * 1024 + 2 * payload.length);
+    disk.commit();
+    const again = rawDevice(port);
+    again.send({ cmd: 'connect', protocolId: 'MQTT', clientId: 'door' });
+    await eventually('let in', () => again.heard.at(-1) === 'connack');
+    const before = disk.frames.length;
+    again.send({ ...message, messageId: 61 } as Packet);
+    await eventually('taken again', () => disk.frames.length > before);
+  });
+
   test.each([3, 4, 5] as const)('speaks MQTT protocol level %i', async (protocolVersion) => {
     const disk = new HeldDisk();
     const { port } = await listen(disk);

@@ -1,0 +1,135 @@
+/**
+ * What can still be read of a damaged buffer goes into the one that takes its place: readings, what the
+ * meters knew, the keys of counted messages. Readings of pages that are gone stand in quarantine's
+ * totals, with their sequences, so that HQ hears how many there were.
+ *
+ * The new file is a new epoch, with sequences of its own. Readings that HQ had already are sent again
+ * and count nothing there: HQ knows a reading by its sensor and its time.
+ */
+import Database from 'better-sqlite3';
+import { Quarantine } from './quarantine.ts';
+import type { Connection } from './schema.ts';
+
+/** Rows that are read at once; where they cannot be, half of them are tried. */
+const rows_at_once = 4_096;
+/** Delivered readings that are brought along as the memory of what was counted. */
+const delivered_rows_max = 100_000;
+
+export interface Salvaged {
+  readonly readings: number;
+  /** Unsent ones that could not be read. */
+  readonly lost: number;
+}
+
+/** @param now ms since the epoch. @returns null where nothing at all could be read. */
+export function salvage(damaged: string, into: Connection, now: number): Salvaged | null {
+  let from: Connection | undefined;
+  try {
+    from = new Database(damaged, { readonly: true, timeout: 0 });
+    const old = from;
+    return into.transaction(() => copy(old, into, now))();
+  } catch {
+    new Quarantine(into).add(loss(now, 'nothing of the damaged file could be read'));
+    return null;
+  } finally {
+    from?.close();
+  }
+}
+
+function copy(from: Connection, into: Connection, now: number): Salvaged {
+  const { epoch, settled_sequence } = from
+    .prepare('SELECT epoch, settled_sequence FROM life')
+    .get() as { epoch: string; settled_sequence: number };
+  copyTable(from, into, 'words', 'id, word');
+  copyTable(from, into, 'meters', 'sensor_id, state');
+  copyTable(from, into, 'quarantine_totals', 'source, reason, count, last_at');
+  const add = into.prepare(
+    `INSERT INTO readings VALUES ((SELECT coalesce(max(sequence), 0) + 1 FROM readings),
+       @sensor, @region, @observed_at, @interval_s, @in_count, @out_count, @occupancy, @dwell_s,
+       @received_at, @flags, @dedupe_key)`,
+  );
+  const range = from.prepare('SELECT * FROM readings WHERE sequence BETWEEN ? AND ?');
+  const newest = newestOf(from);
+  const lost: number[] = [];
+  let readings = 0;
+  const read = (first: number, last: number) => {
+    let rows: object[];
+    try {
+      rows = range.all(first, last) as object[];
+    } catch {
+      if (first === last) {
+        if (first > settled_sequence) lost.push(first);
+        return;
+      }
+      const middle = Math.floor((first + last) / 2);
+      read(first, middle);
+      read(middle + 1, last);
+      return;
+    }
+    for (const row of rows) add.run(row);
+    readings += rows.length;
+  };
+  const start = Math.max(1, settled_sequence + 1 - delivered_rows_max);
+  for (let first = start; first <= newest; first += rows_at_once) {
+    read(first, Math.min(first + rows_at_once - 1, newest));
+  }
+  if (lost.length > 0) {
+    const detail = `readings ${ranges(lost)} of epoch ${epoch} could not be read any more`;
+    new Quarantine(into).add(loss(now, detail), lost.length);
+  }
+  return { readings, lost: lost.length };
+}
+
+/** The newest sequence; where the end of the log is gone, what the batches knew of it. */
+function newestOf(from: Connection): number {
+  for (const sql of [
+    'SELECT max(sequence) FROM readings',
+    'SELECT max(last_sequence) FROM batches',
+    'SELECT settled_sequence FROM life',
+  ]) {
+    try {
+      const newest = from.prepare(sql).pluck().get() as number | null;
+      if (newest !== null) return newest;
+    } catch {
+      // The next one is less exact and stands elsewhere in the file.
+    }
+  }
+  return 0;
+}
+
+/** A small table, row by row as far as it goes. */
+function copyTable(from: Connection, into: Connection, table: string, columns: string): void {
+  const places = columns.replace(/\w+/g, '?');
+  const add = into.prepare(`INSERT OR REPLACE INTO ${table} (${columns}) VALUES (${places})`);
+  try {
+    for (const row of from.prepare(`SELECT ${columns} FROM ${table}`).raw().iterate()) {
+      add.run(...(row as unknown[]));
+    }
+  } catch {
+    // What follows a damaged page is lost with it; a meter without its state takes a new baseline.
+  }
+}
+
+function loss(now: number, detail: string) {
+  const bytes = new Uint8Array();
+  return {
+    source: 'buffer',
+    address: '',
+    reason: 'damaged',
+    detail: detail.slice(0, 500),
+    bytes,
+    length: 0,
+    received_at: now,
+  };
+}
+
+/** `4-6, 9`: sequences in order, neighbours together. */
+function ranges(sequences: readonly number[]): string {
+  const found: { first: number; last: number }[] = [];
+  for (const sequence of sequences) {
+    const current = found.at(-1);
+    if (current !== undefined && current.last === sequence - 1) current.last = sequence;
+    else found.push({ first: sequence, last: sequence });
+  }
+  return found.map(({ first, last }) => (first === last ? first : `${first}-${last}`)).join(', ');
+}
