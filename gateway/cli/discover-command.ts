@@ -6,6 +6,7 @@ import { printJson, printLine } from '../../shared/runtime/command-output.ts';
 import { FootbridgeError } from '../../shared/runtime/errors.ts';
 import type { SourceConfig } from '../config/config.ts';
 import { askDaemon } from '../local/local-client.ts';
+import type { UnitFound } from '../pairing/bus-scan.ts';
 import type { Found } from '../pairing/discovery.ts';
 import { ago } from './ago.ts';
 import { commandLine, printNext } from './command-line.ts';
@@ -14,6 +15,8 @@ import { LiveLine, styled } from './terminal.ts';
 
 interface DiscoverOptions {
   for: string;
+  bus?: string;
+  units: string;
   json?: boolean;
 }
 
@@ -34,6 +37,8 @@ export function addDiscover(sensor: Command, installation: Installation): void {
     .command('discover')
     .description('listen for devices that nobody has paired; nothing is lost or changed by it')
     .option('--for <seconds>', 'how long to wait for the first one', '30')
+    .option('--bus <source>', 'ask the units of this Modbus bus instead; counting goes on')
+    .option('--units <from-to>', 'which units of the bus', '1-32')
     .option('--json', 'print one JSON document')
     .addHelpText(
       'after',
@@ -43,10 +48,14 @@ are listed by their stable names.
 
 Examples:
   footbridge sensor discover
-  footbridge sensor discover --for 120 --json`,
+  footbridge sensor discover --for 120 --json
+  footbridge sensor discover --bus beams --units 1-20`,
     )
     .action(async (options: DiscoverOptions, command: Command) => {
       const { config, files } = settingOf(command, installation);
+      if (options.bus !== undefined) {
+        return scan(command, installation, files.socket, { ...options, bus: options.bus });
+      }
       const devices = await listenFor(files.socket, secondsOf(options.for));
       const ports = serialPorts(config.sources);
       if (options.json === true) return printJson({ devices, serial_ports: ports });
@@ -65,6 +74,56 @@ Examples:
           printLine(`  as a source: { name: line, kind: serial, path: ${path} }`);
       }
     });
+}
+
+const units_a_request = 4;
+
+/** Units that are not paired, a few at a time: the daemon asks between the sensors' questions. */
+async function scan(
+  command: Command,
+  installation: Installation,
+  socket: string,
+  { bus, units: range, json }: DiscoverOptions & { bus: string },
+): Promise<void> {
+  const units = unitsOf(range);
+  const line = new LiveLine();
+  const found: UnitFound[] = [];
+  try {
+    for (let i = 0; i < units.length; i += units_a_request) {
+      line.show(`  unit ${units[i]} of ${units.at(-1)}: ${found.length} found`);
+      const request = { source: bus, units: units.slice(i, i + units_a_request) };
+      const answer = await askDaemon<{ units: UnitFound[] }>(
+        socket,
+        'POST',
+        '/discovery/bus',
+        request,
+      );
+      found.push(...answer.units);
+    }
+  } finally {
+    line.end();
+  }
+  if (json === true) return printJson({ bus, units: found });
+  if (found.length === 0) printLine(`Nobody new answers on ${bus}, units ${range}.`);
+  for (const { unit, candidates } of found) {
+    printLine(`${styled('bold', `${bus} unit ${unit}`)}  ${styled('green', 'answers')}`);
+    if (candidates.length === 0) printLine('  it has the registers of no profile');
+    for (const { profile, reads } of candidates) {
+      printLine(`  ${styled('yellow', 'possible')}: ${profile} reads ${reads}`);
+      const pair = ['pair', `${bus}-${unit}`, '--source', bus, '--profile', profile];
+      printLine(`  ${commandLine(command, installation, 'sensor', ...pair, '--unit', `${unit}`)}`);
+    }
+  }
+}
+
+/** @throws FootbridgeError usage */
+function unitsOf(range: string): number[] {
+  const [, from = '', to = from] = /^(\d{1,3})(?:-(\d{1,3}))?$/.exec(range) ?? [];
+  const [first, last] = [Number(from), Number(to)];
+  if (from !== '' && first >= 1 && last <= 247 && first <= last) {
+    return Array.from({ length: last - first + 1 }, (_, i) => first + i);
+  }
+  throw new FootbridgeError('usage', `--units is "${range}"; it takes 1 to 247, such as 1-20`);
 }
 
 /** Who speaks and is nobody's, once nobody new has spoken for a moment or the time is up. */

@@ -7,6 +7,7 @@ import type { Part } from '../../shared/runtime/lifecycle.ts';
 import type { CommissioningRecord } from '../../shared/wire/commissioning.ts';
 import type { QuarantineRow } from '../buffer/entry.ts';
 import type { Crossings } from '../meters/tally.ts';
+import type { UnitFound } from '../pairing/bus-scan.ts';
 import type { Found } from '../pairing/discovery.ts';
 import type { Sensor } from '../pairing/sensor.ts';
 import type { GatewayStatus, SensorStatus } from '../status.ts';
@@ -18,6 +19,7 @@ export interface LocalActions {
   status(): Promise<GatewayStatus>;
   quarantine(limit: number): Promise<QuarantineRow[]>;
   discovered(): Promise<Found[]>;
+  scanBus(request: unknown): Promise<UnitFound[]>;
   counts(sensor_id: string): Crossings & { readonly inside: number | null };
   sensor(sensor_id: string): Sensor;
   pair(sensor: unknown, isReplaced: boolean): SensorStatus;
@@ -55,6 +57,9 @@ export class LocalServer implements Part {
     this.#server.get<{ Params: { '*': string } }>('/counts/*', (request) =>
       actions.counts(request.params['*']),
     );
+    this.#server.post('/discovery/bus', async ({ body }) => ({
+      units: await actions.scanBus(body),
+    }));
     this.#server.get('/discovery', async () => ({ devices: await actions.discovered() }));
     this.#server.get<{ Params: { '*': string } }>('/sensors/*', (request) =>
       actions.sensor(request.params['*']),

@@ -1,7 +1,10 @@
 /** Pairs sensors with the sources that hear them, and tells polled sources what to ask. */
+
 import { FootbridgeError } from '../../shared/runtime/errors.ts';
 import type { SourceConfig } from '../config/config.ts';
+import type { Catalogue } from '../profiles/catalogue.ts';
 import type { OpenedSource } from '../sources/open-source.ts';
+import { scanBus, type UnitFound } from './bus-scan.ts';
 import { assertOneLink, modbusPolls, serialWork, transportsOf } from './polling.ts';
 import { loginsOf } from './sensor.ts';
 import type { PairedSensor, SensorRegistry } from './sensor-registry.ts';
@@ -50,6 +53,26 @@ export class Pairing {
   renewProfile(name: string): void {
     this.#registry.renew(name, (candidate) => this.#assertFits(candidate));
     this.applyToSources();
+  }
+
+  /**
+   * Who answers on a Modbus bus, of the units that are not paired.
+   *
+   * @throws FootbridgeError source_unknown
+   */
+  async scan(name: string, units: readonly number[], catalogue: Catalogue): Promise<UnitFound[]> {
+    const source = this.#sources.find((each) => each.name === name);
+    if (source === undefined || !('probe' in source)) {
+      const buses = this.#sources.filter((each) => 'probe' in each).map((each) => each.name);
+      const detail = `"${name}" is no Modbus bus; known: ${buses.join(', ') || 'none'}`;
+      throw new FootbridgeError('source_unknown', detail);
+    }
+    const paired = new Set(this.#sensorsOf(name).map(({ sensor }) => sensor.unit));
+    return scanBus(
+      source,
+      units.filter((unit) => !paired.has(unit)),
+      catalogue,
+    );
   }
 
   applyToSources(): void {

@@ -27,7 +27,13 @@ const absentExceptions = new Set([5, 6, 10, 11]);
 /** Exceptions that mean that there are no such registers. */
 const addressExceptions = new Set([2, 3]);
 
-type Asked = Exclude<Outcome, { kind: 'early' }>;
+export type Asked = Exclude<Outcome, { kind: 'early' }>;
+
+/** A question of a person, beside those of the sensors. */
+interface Probe {
+  readonly block: ModbusBlock;
+  readonly resolve: (outcome: Asked) => void;
+}
 
 export class ModbusSource implements Source {
   readonly name: string;
@@ -37,6 +43,7 @@ export class ModbusSource implements Source {
   readonly #stop = new AbortController();
   /** Blocks whose unit refused registers that nobody needs. */
   readonly #exact = new Set<string>();
+  readonly #probes: Probe[] = [];
   #polls: readonly ModbusPoll[] = [];
   /** Blocks that cannot be asked, with the reason. */
   #unaskable: readonly ModbusBlock[] = [];
@@ -58,6 +65,20 @@ export class ModbusSource implements Source {
     this.#plan();
   }
 
+  /**
+   * Asks one question that no sensor needs. It waits until nothing is due, so that a sensor is read
+   * at most one answer late; for a unit that is polled it is not meant.
+   */
+  probe(poll: ModbusPoll): Promise<Asked> {
+    const { bus } = this.#options;
+    const [block] = modbusBlocks([poll], { by_length: bus.by_length, exact: this.#exact });
+    if (block === undefined) throw new Error('a poll is always one block');
+    return new Promise((resolve) => {
+      this.#probes.push({ block, resolve });
+      this.#wake.abort();
+    });
+  }
+
   async start(): Promise<void> {
     this.#loop = this.#run();
   }
@@ -66,6 +87,7 @@ export class ModbusSource implements Source {
     this.#stop.abort();
     this.#interrupt();
     await this.#loop;
+    this.#giveUpProbes('the source was stopped');
     this.#outlet.stopped();
   }
 
@@ -101,6 +123,7 @@ export class ModbusSource implements Source {
         const detail = errorText(error);
         if (this.#outlet.failing(detail))
           log.warn({ source: this.name, detail, wait_ms }, 'modbus bus is away');
+        this.#giveUpProbes(detail);
         await clock.sleep(wait_ms, this.#stop.signal);
         this.#schedule.retryAll(clock.monotonic());
       }
@@ -125,6 +148,12 @@ export class ModbusSource implements Source {
     while (!link.lost.aborted && !this.#stop.signal.aborted) {
       const next = this.#schedule.next(clock.monotonic());
       if ('wait_ms' in next) {
+        const probe = this.#probes.shift();
+        if (probe !== undefined) {
+          const isSilent = await this.#askAside(link, probe);
+          if (isSilent && bus.drops_on_silence) return;
+          continue;
+        }
         this.#wake = new AbortController();
         await clock.sleep(Math.min(next.wait_ms, idle_ms), this.#wake.signal);
         continue;
@@ -146,6 +175,25 @@ export class ModbusSource implements Source {
       if (bus.drops_on_silence) return;
       await clock.sleep(pause_ms, this.#stop.signal);
     }
+  }
+
+  /** @returns whether nobody answered. */
+  async #askAside(link: ModbusLink, probe: Probe): Promise<boolean> {
+    const { bus, clock } = this.#options;
+    const outcome = await this.#ask(link, probe.block);
+    if (outcome.kind === 'early') {
+      this.#probes.unshift(probe);
+      await clock.sleep(outcome.wait_ms, this.#stop.signal);
+      return false;
+    }
+    probe.resolve(outcome);
+    if (outcome.kind !== 'silence') return false;
+    if (!bus.drops_on_silence) await clock.sleep(bus.quarantine_ms, this.#stop.signal);
+    return true;
+  }
+
+  #giveUpProbes(detail: string): void {
+    for (const { resolve } of this.#probes.splice(0)) resolve({ kind: 'silence', detail });
   }
 
   /** A connection that is lost ends the wait at once; modbus-serial would sit out the timeout. */
