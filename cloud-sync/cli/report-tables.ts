@@ -11,6 +11,7 @@ export const total_columns = [
   'in',
   'out',
   'footfall',
+  'estimated',
   'inside',
   'doors',
   'covered',
@@ -24,6 +25,7 @@ export function totalRow(hour: StoreTotal): Row {
     hour.total_in,
     hour.total_out,
     hour.footfall,
+    hour.estimated_in,
     hour.net_occupancy,
     `${hour.sensors_heard}/${hour.sensors_expected}`,
     percent(hour.coverage),
@@ -34,6 +36,7 @@ export function totalRow(hour: StoreTotal): Row {
 export const day_columns = [
   'date',
   'footfall',
+  'estimated',
   'out of hours',
   'peak hour',
   'peak inside',
@@ -46,6 +49,7 @@ export function dayRow(day: StoreDay): Row {
   return [
     day.date,
     day.total_footfall,
+    day.estimated_in,
     day.out_of_hours_in,
     day.peak_hour === null ? null : `${String(day.peak_hour).padStart(2, '0')}:00`,
     day.peak_occupancy,

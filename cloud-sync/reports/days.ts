@@ -11,6 +11,8 @@ export interface StoreTotal {
   total_in: number;
   total_out: number;
   footfall: number;
+  /** For doors that were not heard; not part of footfall. */
+  estimated_in: number | null;
   net_occupancy: number | null;
   sensors_heard: number;
   sensors_expected: number;
@@ -22,6 +24,7 @@ export interface StoreTotal {
 export interface StoreDay {
   date: string;
   total_footfall: number;
+  estimated_in: number | null;
   out_of_hours_in: number;
   peak_hour: number | null;
   peak_occupancy: number | null;
@@ -45,7 +48,7 @@ export function totalsOf(
   return askAbout(db, person, store_code, async (query, store_id) => ({
     hours: await query<StoreTotal>(
       `select local_date::text, local_hour, utc_offset_min, start_time, total_in, total_out,
-         footfall, net_occupancy, sensors_heard, sensors_expected, coverage, status, revised_at
+         footfall, estimated_in, net_occupancy, sensors_heard, sensors_expected, coverage, status, revised_at
        from public.store_hourly_live
        where organization_id = $1 and store_id = $2
          and start_time >= coalesce($3::timestamptz, '-infinity')
@@ -60,7 +63,7 @@ export function totalsOf(
 export function daysOf(db: Database, person: Person, store_code: string): Of<{ days: StoreDay[] }> {
   return askAbout(db, person, store_code, async (query, store_id) => ({
     days: await query<StoreDay>(
-      `select d.date::text, d.total_footfall, d.out_of_hours_in, d.peak_hour, d.peak_occupancy,
+      `select d.date::text, d.total_footfall, d.estimated_in, d.out_of_hours_in, d.peak_hour, d.peak_occupancy,
          d.capture_rate::float8, d.hours_in_day, d.coverage, d.status,
          d.vs_last_week_percent::float8, d.vs_last_year_percent::float8
        from public.daily_analytics d
