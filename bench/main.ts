@@ -25,6 +25,7 @@ const benches: Record<string, () => Promise<Bench>> = {
   drain: () => import('./drain.ts'),
   'first-store': () => import('./first-store.ts'),
   footprint: () => import('./footprint.ts'),
+  herd: () => import('./herd.ts'),
   ingest: () => import('./ingest.ts'),
   rollup: () => import('./rollup.ts'),
   rls: () => import('./rls.ts'),

@@ -1,0 +1,95 @@
+/** A gateway's buffer in memory: a day of minute counts that waits, and the minutes that follow. */
+import { gzipSync } from 'node:zlib';
+import type { OutgoingBatch } from '../gateway/buffer/delivery.ts';
+import type { Lane, PendingBatch } from '../gateway/buffer/entry.ts';
+import type { LaneOptions } from '../gateway/sync/delivery-lane.ts';
+import type { Clock } from '../shared/runtime/clock.ts';
+import { toBatch } from '../shared/wire/batch.ts';
+import type { BufferedReading } from '../shared/wire/reading.ts';
+
+export const sensors_each = 2;
+const minute_ms = 60_000;
+const day_rows = 1_440 * sensors_each;
+/** As the gateway does it: the newest at once, the rest beside. */
+const live_rows = 500;
+
+interface Sent {
+  readonly batch: PendingBatch;
+  readonly lane: Lane;
+}
+
+export class DayBuffer {
+  readonly #clock: Clock;
+  readonly #seed: number;
+  readonly #epoch: string;
+  /** Start of the day, ms since the epoch. */
+  readonly #begin: number;
+  /** Begun and not settled. */
+  readonly #sent = new Map<string, Sent>();
+  #backlog_next = 1;
+  #live_next = day_rows - live_rows + 1;
+  settled_rows = 0;
+  backlog_left = day_rows - live_rows;
+
+  constructor(clock: Clock, seed: number) {
+    this.#clock = clock;
+    this.#seed = seed;
+    this.#epoch = clock.uuid();
+    this.#begin = Math.floor(clock.now() / minute_ms) * minute_ms - 1_440 * minute_ms;
+  }
+
+  get isDrained(): boolean {
+    return this.backlog_left === 0;
+  }
+
+  async nextBatch(
+    lane: Lane,
+    rows_max: number,
+    held: readonly string[],
+  ): Promise<OutgoingBatch | null> {
+    const begun = [...this.#sent.values()].find(
+      (one) => one.lane === lane && !held.includes(one.batch.batch_id),
+    );
+    const batch = begun?.batch ?? this.#newBatch(lane, rows_max);
+    if (batch === null) return null;
+    this.#sent.set(batch.batch_id, { batch, lane });
+    const readings: BufferedReading[] = [];
+    for (let s = batch.first_sequence; s <= batch.last_sequence; s += 1)
+      readings.push(this.#row(s));
+    const body = gzipSync(JSON.stringify(toBatch(batch, readings)), { level: 1 });
+    return { batch, rows: readings.length, body };
+  }
+
+  async settle({ batch_id, first_sequence, last_sequence }: PendingBatch): Promise<void> {
+    const sent = this.#sent.get(batch_id);
+    if (sent === undefined) return;
+    this.#sent.delete(batch_id);
+    const rows = last_sequence - first_sequence + 1;
+    this.settled_rows += rows;
+    if (sent.lane === 'backlog') this.backlog_left -= rows;
+  }
+
+  refuse: LaneOptions['buffer']['refuse'] = () => Promise.reject(new Error('HQ refused a reading'));
+  abandon: LaneOptions['buffer']['abandon'] = () => Promise.reject(new Error('HQ refused a batch'));
+
+  #newBatch(lane: Lane, rows_max: number): PendingBatch | null {
+    const minutes = Math.floor((this.#clock.now() - this.#begin) / minute_ms);
+    const end = lane === 'live' ? minutes * sensors_each : day_rows - live_rows;
+    const first_sequence = lane === 'live' ? this.#live_next : this.#backlog_next;
+    const last_sequence = Math.min(end, first_sequence + rows_max - 1);
+    if (last_sequence < first_sequence) return null;
+    if (lane === 'live') this.#live_next = last_sequence + 1;
+    else this.#backlog_next = last_sequence + 1;
+    const batch_id = this.#clock.uuid();
+    return { batch_id, epoch: this.#epoch, first_sequence, last_sequence };
+  }
+
+  #row(sequence: number): BufferedReading {
+    const minute = Math.floor((sequence - 1) / sensors_each);
+    const observed_at = this.#begin + minute * minute_ms;
+    const walked = (sequence + this.#seed) % 7;
+    const times = { observed_at, interval_s: 60, received_at: observed_at + 61_000 };
+    const sensor_id = `door-${sequence % sensors_each}`;
+    return { kind: 'count', sequence, sensor_id, ...times, in: walked, out: walked % 3, flags: 0 };
+  }
+}
