@@ -180,6 +180,8 @@ function numberOf(mapped: MeasureMapping, raw: unknown, modulus: number | null):
   return value < 0 || (modulus !== null && value >= modulus) ? null : value;
 }
 
+const day_ms = 24 * 60 * 60 * 1000;
+
 type Times = Pick<MeasureRecord, 'device' | 'interval_s' | 'time_unreadable'>;
 
 function timesReader(time: TimeMapping): (scope: Scope, around: unknown) => Times {
@@ -188,6 +190,7 @@ function timesReader(time: TimeMapping): (scope: Scope, around: unknown) => Time
   const to = toPath === undefined ? null : textGetter(toPath);
   const read = instantReader(time);
   const interval_s = time.interval_s ?? null;
+  const { format } = time;
   return (scope, around) => {
     if (from === null && to === null && around !== undefined) {
       const heard = readTime(around, 'iso8601');
@@ -199,6 +202,10 @@ function timesReader(time: TimeMapping): (scope: Scope, around: unknown) => Time
       from: sentFrom === undefined ? null : read(sentFrom, scope),
       to: sentTo === undefined ? null : read(sentTo, scope),
     };
+    // Where one date stands for both ends, an interval that ends at 00:00:00 ends on the next day.
+    if (format === 'local' && device.from !== null && device.to !== null) {
+      if (device.to < device.from) device.to += day_ms;
+    }
     const time_unreadable =
       (sentFrom !== undefined && device.from === null) ||
       (sentTo !== undefined && device.to === null);
@@ -216,7 +223,7 @@ function instantReader(time: TimeMapping): (value: unknown, scope: Scope) => num
 }
 
 function isTrue(value: unknown): boolean {
-  return value === true || value === 'true' || value === 1;
+  return value === true || value === 'true' || value === 1 || value === '1';
 }
 
 /** A path, or a template where the value stands in parts. */

@@ -16,19 +16,20 @@ export function readTime(value: unknown, format: 'iso8601' | 'unix_s' | 'unix_ms
 /**
  * A wall-clock time without an offset, with the zone that stands elsewhere.
  *
- * @param zone `UTC+8:00`, whatever follows it, or an IANA name.
+ * @param zone `UTC+8:00`, whatever follows it, an IANA name, or hours like `-5` and `5.5`.
  * @param summer the message says that summer time adds an hour to the `UTC…` offset.
  */
 export function readLocalTime(value: unknown, zone: unknown, summer: boolean): number | null {
   if (typeof value !== 'string' && typeof value !== 'number') return null;
   const wall = localWall(String(value));
-  if (wall === null || typeof zone !== 'string') return null;
-  const fixed = fixedOffset(zone);
+  if (wall === null || (typeof zone !== 'string' && typeof zone !== 'number')) return null;
+  const fixed = fixedOffset(String(zone));
   if (fixed !== null) return wall - fixed - (summer ? 3_600_000 : 0);
-  const offset = offsetIn(zone, wall);
+  const name = String(zone);
+  const offset = offsetIn(name, wall);
   if (offset === null) return null;
   // The offset at the instant itself; it differs from the first guess only near a clock change.
-  return wall - (offsetIn(zone, wall - offset) ?? offset);
+  return wall - (offsetIn(name, wall - offset) ?? offset);
 }
 
 function localWall(text: string): number | null {
@@ -47,8 +48,9 @@ function localWall(text: string): number | null {
   );
 }
 
-/** Of `UTC+8:00`, ms; null where the zone is a name. */
+/** Of `UTC+8:00` or hours, ms; null where the zone is a name. */
 function fixedOffset(zone: string): number | null {
+  if (/^[+-]?\d{1,2}(\.\d+)?$/.test(zone)) return Number(zone) * 3_600_000;
   const offset = /^UTC([+-]\d{1,2}:?\d\d)/i.exec(zone)?.[1];
   return offset === undefined ? null : offset_ms(offset);
 }
