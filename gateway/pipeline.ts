@@ -20,6 +20,7 @@ import type { Strangers } from './pairing/strangers.ts';
 import { decode } from './profiles/decode.ts';
 import type { Decoded, MeasureRecord, RunScript } from './profiles/measure.ts';
 import { runScripts } from './profiles/messages.ts';
+import { withheld } from './profiles/withheld.ts';
 import { type Sighting, Sightings } from './sightings.ts';
 import type { Frame } from './sources/source.ts';
 
@@ -189,7 +190,7 @@ function quarantining(frame: Frame, reason: string, detail: string): Entry {
     reason,
     detail: detail.slice(0, 500),
     // A copy: a view would keep the whole message in memory for as long as the disk fails.
-    bytes: new Uint8Array(frame.bytes.subarray(0, quarantine_bytes_kept)),
+    bytes: withheld(frame.bytes, quarantine_bytes_kept),
     length: frame.bytes.length,
     received_at: frame.received_at,
   };

@@ -47,6 +47,7 @@ const decides = [
   'gateway/profiles/read-records.ts',
   'gateway/profiles/slug.ts',
   'gateway/profiles/time.ts',
+  'gateway/profiles/withheld.ts',
   'gateway/profiles/zone-offset.ts',
   'gateway/sources/framer.ts',
   'gateway/sources/framing.ts',
