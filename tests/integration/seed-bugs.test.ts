@@ -231,10 +231,11 @@ describeOnEngines('the schema before', (engine) => {
       return query(`select get_business_kpi_summary('${b}') as name`);
     });
     expect(told).toEqual([{ name: 'revenue of B' }]);
-    // Functions that step over the wall take no tenant from a person.
+    // Functions that step over the wall take no tenant from a person, where a person can name them.
     const open = await hq.asOwner(
       `select p.proname from pg_proc p where p.prosecdef and p.pronargs > 0
          and p.pronamespace::regnamespace::text in ('app', 'public')
+         and has_schema_privilege('authenticated', p.pronamespace, 'usage')
          and has_function_privilege('authenticated', p.oid, 'execute')`,
     );
     expect(open).toEqual([]);
@@ -247,6 +248,29 @@ describeOnEngines('the schema before', (engine) => {
     await expect(now('tenant_admin', raise)).rejects.toThrow(/permission denied/);
   });
 
+  it('13: takes a rule of one customer about the source of another', async () => {
+    const rule = asOwnerBefore((query) =>
+      query(`create table businesses (id uuid primary key);
+        create table kpi_sources (id uuid primary key, business_id uuid not null references businesses (id));
+        create table rules (business_id uuid not null references businesses (id),
+          source_id uuid not null references kpi_sources (id));
+        insert into businesses values ('${a}'), ('${b}');
+        insert into kpi_sources values ('${b}', '${b}');
+        insert into rules values ('${a}', '${b}')`),
+    );
+    await rule;
+    // A mute is what a person may say about alerts. Past every policy the key still says no.
+    const mute =
+      'insert into alert_mutes (organization_id, store_id, until) values ($1, $2, now())';
+    const { organization } = mine;
+    await expect(hq.asOwner(mute, [organization.id, foreign.store_id])).rejects.toThrow(
+      /violates foreign key/,
+    );
+    await expect(now('viewer', mute, [organization.id, mine.store_id])).rejects.toThrow(
+      /row-level security/,
+    );
+  });
+
   it('14: has statements that never ran', async () => {
     for (const text of [
       'create index i on stores using gin(location), created_at desc',
@@ -257,6 +281,32 @@ describeOnEngines('the schema before', (engine) => {
     }
     // Ours ran to make this database; hq-migrations.test.ts runs them up, down and up again.
     expect(await hq.asOwner('select from ops.migrations')).not.toEqual([]);
+  });
+
+  it('15: keeps a value twice that was sent twice', async () => {
+    const twice = await asOwnerBefore(async (query) => {
+      await query(`create table kpi_data (id uuid primary key default gen_random_uuid(),
+        source_id uuid not null, "timestamp" timestamptz not null, value decimal not null)`);
+      for (const _ of [1, 2]) {
+        await query(`insert into kpi_data (source_id, "timestamp", value)
+          values ('${a}', '2026-01-01', 1) on conflict do nothing`);
+      }
+      return query('select from kpi_data');
+    });
+    expect(twice).toHaveLength(2);
+    // Here each table has a key, and no part of any key can be null and so equal to nothing.
+    const open = await hq.asOwner(
+      `select c.oid::regclass::text as name from pg_class c
+       where c.relnamespace::regnamespace::text in ('public', 'app') and c.relkind in ('r', 'p')
+         and (not exists (select from pg_index i where i.indrelid = c.oid and i.indisprimary)
+           or exists (select from pg_index i join pg_attribute k
+             on k.attrelid = c.oid and k.attnum = any (i.indkey)
+             where i.indrelid = c.oid and i.indisunique and not k.attnotnull
+               and not i.indnullsnotdistinct
+               and not exists (select from pg_index p where p.indrelid = c.oid and p.indisprimary
+                 and i.indkey::int2[] @> p.indkey::int2[])))`,
+    );
+    expect(open).toEqual([]);
   });
 
   it('15: keeps a person from being forgotten', async () => {
