@@ -1,10 +1,13 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import type { GatewayStatus } from '../../gateway/status.ts';
 import { command, jsonOf } from '../support/process.ts';
 import { newStore, run } from '../support/store.ts';
 import { Workspace } from '../support/workspace.ts';
+
+// Each test is several starts of the program, which take their time on a busy machine.
+vi.setConfig({ testTimeout: 60_000 });
 
 const workspace = new Workspace();
 
@@ -76,4 +79,4 @@ test('a scan finds the units that answer and are nobody’s, and leaves nothing 
     'sensors',
   );
   expect(unknown.stderr).toContain('known: beams');
-}, 60_000);
+});

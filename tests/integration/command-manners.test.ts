@@ -1,7 +1,10 @@
 import { Command } from 'commander';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { addCommands } from '../../gateway/cli/commands.ts';
 import { command } from '../support/process.ts';
+
+// Each test is several starts of the program, which take their time on a busy machine.
+vi.setConfig({ testTimeout: 60_000 });
 
 const installation = {
   called: 'footbridge',

@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import type { PageState } from '../../gateway/local/page-state.ts';
 import type { GatewayStatus } from '../../gateway/status.ts';
 import { root } from '../rules/sources.ts';
@@ -12,6 +12,9 @@ import { testWith } from '../support/debian-part.ts';
 import { command, end, jsonOf } from '../support/process.ts';
 import { crossing, newStore, run, type Store, sensorClient } from '../support/store.ts';
 import { Workspace } from '../support/workspace.ts';
+
+// Each test is several starts of the program, which take their time on a busy machine.
+vi.setConfig({ testTimeout: 60_000 });
 
 const workspace = new Workspace();
 

@@ -1,12 +1,15 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { askDaemon } from '../../gateway/local/local-client.ts';
 import type { Found } from '../../gateway/pairing/discovery.ts';
 import { command, freePort, jsonOf, listening } from '../support/process.ts';
 import { crossing, newStore, run, sensorClient } from '../support/store.ts';
 import { terminal } from '../support/terminal.ts';
 import { Workspace } from '../support/workspace.ts';
+
+// Each test is several starts of the program, which take their time on a busy machine.
+vi.setConfig({ testTimeout: 60_000 });
 
 const workspace = new Workspace();
 
@@ -92,7 +95,7 @@ test('a person pairs by choosing, sees who walks, and proves it', async () => {
     name: 'Front door',
     topic: 'door',
   });
-}, 60_000);
+});
 
 test('in a script nothing is asked: what is missing is named', async () => {
   const store = await newStore(workspace);
@@ -154,4 +157,4 @@ test('a store is cloned by one file, without its logins, and the same file again
   const broken = await command('footbridge', ...second.of, 'sensor', 'import', file);
   expect(broken.code).toBe(2);
   expect(broken.stderr).toContain('sensors.0.sensor_id');
-}, 60_000);
+});

@@ -3,7 +3,7 @@ import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import type { MqttClient } from 'mqtt';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { askDaemon } from '../../gateway/local/local-client.ts';
 import type { WalkTestStatus } from '../../gateway/local/walk-tests.ts';
 import { CommissioningLoop } from '../../gateway/sync/commissioning-loop.ts';
@@ -17,6 +17,9 @@ import { command, type Finished } from '../support/process.ts';
 import { crossing, newStore, run, type Store, sensorClient } from '../support/store.ts';
 import { terminal } from '../support/terminal.ts';
 import { Workspace } from '../support/workspace.ts';
+
+// Each test is several starts of the program, which take their time on a busy machine.
+vi.setConfig({ testTimeout: 60_000 });
 
 const workspace = new Workspace();
 let crossings = 0;
