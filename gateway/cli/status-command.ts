@@ -1,10 +1,12 @@
 /** `footbridge status`, `footbridge buffer …`. */
 import type { Command } from 'commander';
+import { systemClock } from '../../shared/runtime/clock.ts';
 import { printJson, printLine, printTable } from '../../shared/runtime/command-output.ts';
 import type { QuarantineRow } from '../buffer/entry.ts';
 import { askDaemon } from '../local/local-client.ts';
 import type { GatewayStatus } from '../status.ts';
 import { ago } from './ago.ts';
+import { type BacklogSample, progressLine, samples_kept } from './delivery-progress.ts';
 import { type Installation, settingOf } from './setting.ts';
 import { printSources } from './source-command.ts';
 
@@ -20,11 +22,13 @@ export function addStatusCommands(program: Command, installation: Installation):
     .command('status')
     .description('show sources, sensors, buffer and delivery of the running gateway')
     .option('--json', 'print one JSON document')
-    .addHelpText('after', '\nExample:\n  footbridge status --json')
-    .action(async (options: JsonOption, command: Command) => {
+    .option('--watch', 'then a line a second until HQ has every reading')
+    .addHelpText('after', '\nExample:\n  footbridge status --watch')
+    .action(async (options: JsonOption & { watch?: boolean }, command: Command) => {
       const seen = await status(command);
-      if (options.json === true) printJson(seen);
-      else printStatus(seen);
+      if (options.json === true) return printJson(seen);
+      printStatus(seen);
+      if (options.watch === true) await watchDelivery(() => status(command));
     });
 
   const buffer = program.command('buffer').description('look into the buffer');
@@ -52,6 +56,19 @@ export function addStatusCommands(program: Command, installation: Installation):
       if (options.json === true) printJson({ totals, rows });
       else printQuarantine(totals, rows);
     });
+}
+
+const watch_every_ms = 1_000;
+
+async function watchDelivery(look: () => Promise<GatewayStatus>): Promise<void> {
+  let samples: BacklogSample[] = [];
+  for (;;) {
+    const { buffered } = (await look()).buffer;
+    samples = [...samples.slice(1 - samples_kept), { buffered, at: systemClock.monotonic() }];
+    printLine(progressLine(samples));
+    if (buffered === 0) return;
+    await systemClock.sleep(watch_every_ms);
+  }
 }
 
 function printStatus(status: GatewayStatus): void {
