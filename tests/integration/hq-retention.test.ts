@@ -121,9 +121,10 @@ describeOnEngines('retention', (engine) => {
       ['away', '3 years', '13 months'],
     ]) {
       await hq.asOwner(
-        `insert into alerts (organization_id, alert_type, severity, title, dedup_key, is_resolved,
-           resolved_at, created_at, deleted_at)
-         values ($1, 'x', 'info', $2::text, $2, $2 <> 'open',
+        `insert into alerts (organization_id, alert_type, severity, title, dedup_key, state,
+           is_resolved, resolved_at, created_at, deleted_at)
+         values ($1, 'x', 'info', $2::text, $2,
+           case when $2 <> 'open' then 'resolved' else 'firing' end, $2 <> 'open',
            case when $2 <> 'open' then now() - $3::interval end, now() - interval '3 years',
            now() - $4::interval)`,
         [organization_id, title, age, gone],
