@@ -1,4 +1,4 @@
--- The live view shows estimates as well.
+-- The live view shows estimates as well; and how long visits last, where a zone of the store knows.
 
 -- Up Migration
 
@@ -21,11 +21,32 @@ select s.organization_id, s.id, l.start_time, l.end_time, l.local_date, l.local_
   l.net_occupancy, l.peak_occupancy, l.trading_s, l.sensors_expected, l.sensors_heard,
   l.coverage, l.status, l.revised_at, true, null
 from public.stores s cross join lateral app.live_store_hours(s.organization_id, s.id) l;
+
+alter table public.zone_hourly
+  -- Readings that say how long people stayed, and those of less than two minutes.
+  add column stays integer,
+  add column short_stays integer;
+grant select on public.region_configurations to app_rollup;
+create policy region_configurations_select_rollup on public.region_configurations for select
+  to app_rollup using (organization_id = (select app.organization_id()));
+comment on column public.region_configurations.type is
+  'store: the whole store, so its stays are visits. store_visits: and each reading is one visit, so '
+  'short ones can be counted. Anything else is a part of the store.';
+comment on column public.daily_analytics.avg_dwell_time is
+  'Seconds; null unless a zone of type store or store_visits says how long people stayed.';
+comment on column public.daily_analytics.bounce_rate is
+  'Percent of visits of less than two minutes; null unless a zone of type store_visits knows visits.';
 reset role;
 
 -- Down Migration
 
 set local role app_owner;
+comment on column public.daily_analytics.bounce_rate is null;
+comment on column public.daily_analytics.avg_dwell_time is null;
+comment on column public.region_configurations.type is null;
+drop policy region_configurations_select_rollup on public.region_configurations;
+revoke select on public.region_configurations from app_rollup;
+alter table public.zone_hourly drop column short_stays, drop column stays;
 drop view public.store_hourly_live;
 create view public.store_hourly_live with (security_invoker = true) as
 select h.organization_id, h.store_id, h.start_time, h.end_time, h.local_date, h.local_hour,

@@ -97,6 +97,16 @@ const totals = `with ${days_of_marks}, fresh as materialized (
   from day d join public.store_hourly h on h.organization_id = $1 and h.store_id = d.store_id
     and h.business_date = d.date
   group by d.store_id, d.date
+), visit as (
+  select d.store_id, d.date, round(sum(z.dwell_time * z.stays) / nullif(sum(z.stays), 0), 2) as dwell,
+    round(100.0 * sum(z.short_stays) filter (where r.type = 'store_visits')
+      / nullif(sum(z.stays) filter (where r.type = 'store_visits'), 0), 2) as bounce
+  from day d
+  join public.region_configurations r on r.organization_id = $1 and r.store_id = d.store_id
+    and r.is_active and r.type in ('store', 'store_visits')
+  join public.zone_hourly z on z.organization_id = $1 and z.store_id = d.store_id
+    and z.local_date = d.date and z.sensor_id = r.sensor_id and z.region_id = r.region_id
+  group by d.store_id, d.date
 ), gone as (
   delete from public.daily_analytics o using day d
   where o.organization_id = $1 and o.store_id = d.store_id and o.date = d.date
@@ -104,15 +114,17 @@ const totals = `with ${days_of_marks}, fresh as materialized (
 )
 insert into public.daily_analytics as o (organization_id, store_id, date, total_footfall, peak_hour,
   peak_hour_footfall, staff_in, estimated_in, total_in, total_out, out_of_hours_in, mall_traffic, capture_rate,
-  peak_occupancy, hours_in_day, trading_s, coverage, status)
+  peak_occupancy, avg_dwell_time, bounce_rate, hours_in_day, trading_s, coverage, status)
 select $1, f.store_id, f.date, f.footfall, case when f.peak_footfall > 0 then f.peak_hour end,
   f.peak_footfall, f.staff_in, f.estimated_in, f.total_in, f.total_out, f.out_of_hours_in, f.mall_traffic,
-  round(100.0 * f.footfall / nullif(f.mall_traffic, 0), 2), p.peak_occupancy, f.hours, f.trading_s,
+  round(100.0 * f.footfall / nullif(f.mall_traffic, 0), 2), p.peak_occupancy, v.dwell, v.bounce,
+  f.hours, f.trading_s,
   f.coverage::real,
   case when f.trading_s = 0 then 'closed' when f.coverage >= 0.99 then 'complete'
     when f.estimated then 'estimated' when coalesce(f.coverage, 0) = 0 then 'missing'
     else 'partial' end
 from fresh f left join peak p on p.store_id = f.store_id and p.date = f.date
+left join visit v on v.store_id = f.store_id and v.date = f.date
 order by f.store_id, f.date
 on conflict (organization_id, store_id, date) do update set
   total_footfall = excluded.total_footfall, peak_hour = excluded.peak_hour,
@@ -121,13 +133,14 @@ on conflict (organization_id, store_id, date) do update set
   total_in = excluded.total_in,
   total_out = excluded.total_out, out_of_hours_in = excluded.out_of_hours_in,
   mall_traffic = excluded.mall_traffic, capture_rate = excluded.capture_rate,
-  peak_occupancy = excluded.peak_occupancy, hours_in_day = excluded.hours_in_day,
+  peak_occupancy = excluded.peak_occupancy, avg_dwell_time = excluded.avg_dwell_time,
+  bounce_rate = excluded.bounce_rate, hours_in_day = excluded.hours_in_day,
   trading_s = excluded.trading_s, coverage = excluded.coverage, status = excluded.status,
   updated_at = now()
 where (o.total_footfall, o.peak_hour, o.peak_hour_footfall, o.staff_in, o.estimated_in, o.total_in, o.total_out,
-    o.out_of_hours_in, o.mall_traffic, o.peak_occupancy, o.hours_in_day, o.trading_s, o.coverage,
+    o.out_of_hours_in, o.mall_traffic, o.peak_occupancy, o.avg_dwell_time, o.bounce_rate, o.hours_in_day, o.trading_s, o.coverage,
     o.status)
   is distinct from (excluded.total_footfall, excluded.peak_hour, excluded.peak_hour_footfall,
     excluded.staff_in, excluded.estimated_in, excluded.total_in, excluded.total_out, excluded.out_of_hours_in, excluded.mall_traffic,
-    excluded.peak_occupancy, excluded.hours_in_day, excluded.trading_s, excluded.coverage,
+    excluded.peak_occupancy, excluded.avg_dwell_time, excluded.bounce_rate, excluded.hours_in_day, excluded.trading_s, excluded.coverage,
     excluded.status)`;

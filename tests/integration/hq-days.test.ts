@@ -101,6 +101,56 @@ describeOnEngines('days of a store', (engine) => {
     });
   });
 
+  it('know how long visits last, and short ones, only from a zone that sees visits', async () => {
+    const store = await addTestStore(hq);
+    const { organization, store_id } = store;
+    await insertCounts(hq, store, anHour('front-door', at('10:00'), 3));
+    await hq.asOwner(
+      `insert into regional_counting_raw (organization_id, store_id, "timestamp", sensor_id,
+         region_id, dwell_time, interval_s, gateway_id, gateway_sequence, received_at)
+       select $1, $2, to_timestamp($3::float8 / 1000) + n * interval '1 minute', 'ceiling', 'all',
+         dwell, dwell, gen_random_uuid(), n, now()
+       from unnest(array[60, 100, 600, 840]::real[]) with ordinality as v (dwell, n)`,
+      [organization.id, store_id, at('10:00')],
+    );
+    const columns = 'avg_dwell_time::float8, bounce_rate::float8, unique_visitors';
+    await rollEverything(hq.db);
+    const unknown = { avg_dwell_time: null, bounce_rate: null, unique_visitors: null };
+    expect(await day(store, columns)).toEqual(unknown);
+
+    const zoneOfType = async (type: string) => {
+      await hq.asOwner('delete from region_configurations where store_id = $1', [store_id]);
+      await hq.asOwner(
+        "delete from sensor_metadata where store_id = $1 and sensor_id = 'ceiling'",
+        [store_id],
+      );
+      await hq.asOwner(
+        `with zone as (
+           insert into sensor_metadata (organization_id, store_id, sensor_id, sensor_type)
+           values ($1, $2, 'ceiling', 'zone'))
+         select`,
+        [organization.id, store_id],
+      );
+      await hq.asOwner(
+        `insert into region_configurations (organization_id, store_id, sensor_id, region_id, name, type)
+         values ($1, $2, 'ceiling', 'all', 'Store', $3)`,
+        [organization.id, store_id, type],
+      );
+      await markForRebuild(hq.db, organization.id);
+      await rollEverything(hq.db);
+    };
+    await zoneOfType('store');
+    expect(await day(store, columns)).toEqual({ ...unknown, avg_dwell_time: 400 });
+    await zoneOfType('store_visits');
+    expect(await day(store, columns)).toEqual({
+      ...unknown,
+      avg_dwell_time: 400,
+      bounce_rate: 50,
+    });
+    await zoneOfType('queue');
+    expect(await day(store, columns)).toEqual(unknown);
+  });
+
   it('say of each door what it added, beside the traffic of the mall', async () => {
     const store = await addTestStore(hq);
     await addLine(hq, store, 'mall', { role: 'outside' });
