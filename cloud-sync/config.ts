@@ -1,4 +1,5 @@
 /** What the environment may set for HQ. Everything else is an option of a command. */
+import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { FootbridgeError } from '../shared/runtime/errors.ts';
 
@@ -19,6 +20,8 @@ export interface Config {
   readonly log_level: string;
   /** Null: no e-mail is sent. */
   readonly mail: MailSettings | null;
+  /** Where journald reads our stderr; see shared/runtime/log.ts. */
+  readonly journal: string | undefined;
   readonly notify: { NOTIFY_SOCKET?: string | undefined; WATCHDOG_USEC?: string | undefined };
 }
 
@@ -48,11 +51,12 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config
     mistakes.push('SMTP_URL and FOOTBRIDGE_HQ_MAIL_FROM belong together');
   }
   const config: Config = {
-    database_url: url('DATABASE_URL'),
+    database_url: url('DATABASE_URL') ?? credential(environment, 'database-url'),
     migration_database_url: url('MIGRATION_DATABASE_URL'),
     data_dir: path.resolve(environment['FOOTBRIDGE_HQ_DATA_DIR'] ?? '.footbridge/hq'),
     log_level,
     mail: smtp_url === undefined || from === undefined ? null : { url: smtp_url, from },
+    journal: environment['JOURNAL_STREAM'],
     notify: {
       NOTIFY_SOCKET: environment['NOTIFY_SOCKET'],
       WATCHDOG_USEC: environment['WATCHDOG_USEC'],
@@ -64,4 +68,11 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config
     });
   }
   return config;
+}
+
+/** What LoadCredential=hq:… of the unit put into a folder that only this service reads. */
+function credential(environment: NodeJS.ProcessEnv, name: string): string | undefined {
+  const folder = environment['CREDENTIALS_DIRECTORY'];
+  const file = folder === undefined ? undefined : path.join(folder, `hq_${name}`);
+  return file === undefined || !existsSync(file) ? undefined : readFileSync(file, 'utf8').trim();
 }

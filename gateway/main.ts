@@ -143,7 +143,12 @@ export async function startGateway(options: GatewayOptions): Promise<{ stop(): P
   ];
   const notify = sdNotify({
     environment: options.notify,
-    makesProgress: () => buffer.failure === null,
+    // A trip through the writer thread and the file. A full disk is no hang: a restart cures none.
+    makesProgress: () =>
+      buffer.stats().then(
+        () => true,
+        () => false,
+      ),
     clock,
   });
 

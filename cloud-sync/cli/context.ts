@@ -31,7 +31,7 @@ export function createContext(package_root: string, options: CommonOptions): Con
     config: { ...config, data_dir: dataDirectory(options) ?? config.data_dir },
     migrations_dir: path.join(package_root, 'migrations'),
     clock: systemClock,
-    log: createLog({ level: config.log_level, name: 'footbridge-hq' }),
+    log: createLog({ level: config.log_level, name: 'footbridge-hq', journal: config.journal }),
   };
 }
 

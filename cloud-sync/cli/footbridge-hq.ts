@@ -9,6 +9,7 @@ import { alertCommand } from './alert-command.ts';
 import { backupCommand } from './backup-command.ts';
 import { biCommand } from './bi-command.ts';
 import { calendarCommand } from './calendar-command.ts';
+import { checkConfigCommand } from './check-config-command.ts';
 import { doctorCommand } from './doctor-command.ts';
 import { estimateCommand } from './estimate-command.ts';
 import { gatewayCommand } from './gateway-command.ts';
@@ -46,6 +47,7 @@ function program(root: string): Command {
     .addHelpText('after', '\nExample:\n  footbridge-hq serve --listen 127.0.0.1:8480');
   const commands = [
     serveCommand(root),
+    checkConfigCommand(),
     migrateCommand(root),
     orgCommand(root),
     storeCommand(root),

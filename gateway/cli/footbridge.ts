@@ -18,11 +18,13 @@ const root = new URL('../../../', import.meta.url);
 const { version } = JSON.parse(readFileSync(new URL('package.json', root), 'utf8')) as {
   version: string;
 };
-const { NOTIFY_SOCKET, WATCHDOG_USEC, HTTPS_PROXY, HTTP_PROXY, npm_command } = process.env;
+const { NOTIFY_SOCKET, WATCHDOG_USEC, JOURNAL_STREAM } = process.env;
+const { HTTPS_PROXY, HTTP_PROXY, npm_command } = process.env;
 const installation: Installation = {
   called: npm_command === 'exec' ? 'npx footbridge' : 'footbridge',
   version,
   notify: { NOTIFY_SOCKET, WATCHDOG_USEC },
+  journal: JOURNAL_STREAM,
   proxy: HTTPS_PROXY ?? HTTP_PROXY ?? null,
   built_in_profiles: fileURLToPath(new URL('gateway/profiles/built-in', root)),
 };

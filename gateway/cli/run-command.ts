@@ -13,7 +13,11 @@ export function addRunCommands(program: Command, installation: Installation): vo
     .addHelpText('after', '\nExample:\n  footbridge run --data-dir ./store-data')
     .action(async (_options, command: Command) => {
       const setting = settingOf(command, installation);
-      const log = createLog({ level: setting.config.log_level, name: 'footbridge' });
+      const log = createLog({
+        level: setting.config.log_level,
+        name: 'footbridge',
+        journal: installation.journal,
+      });
       const stopped = terminationSignal();
       const { startGateway } = await import('../main.ts');
       const gateway = await startGateway({

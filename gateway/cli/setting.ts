@@ -12,6 +12,8 @@ export interface Installation {
   readonly built_in_profiles: string;
   /** What systemd told this process. */
   readonly notify: NotifyEnvironment;
+  /** Where journald reads our stderr; see shared/runtime/log.ts. */
+  readonly journal: string | undefined;
   /** What the environment names as the way out, or null. */
   readonly proxy: string | null;
 }

@@ -21,8 +21,22 @@ const topicFilter = z
     if (fault !== null) context.addIssue({ code: 'custom', message: fault });
   });
 
-/** Files, so that neither keys nor passwords stand in a configuration that is copied around. */
-const file = z.string().min(1);
+/** What LoadCredential= of the unit hands over, and where it has it from. */
+const credentials_dir = '/etc/footbridge/credentials';
+
+/**
+ * Files, so that neither keys nor passwords stand in a configuration that is copied around.
+ * `credential:NAME` is one that only root can read: systemd hands it to the service.
+ */
+const file = z
+  .string()
+  .min(1)
+  .transform((path) => {
+    const [, name] = /^credential:([\w.-]+)$/.exec(path) ?? [];
+    if (name === undefined) return path;
+    const handed = process.env['CREDENTIALS_DIRECTORY'];
+    return handed === undefined ? join(credentials_dir, name) : join(handed, `footbridge_${name}`);
+  });
 
 const tlsOfListener = z.strictObject({
   cert_file: file,

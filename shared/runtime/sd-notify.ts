@@ -15,12 +15,12 @@ export interface NotifyEnvironment {
 }
 
 /**
- * The last part to start and the first to stop. Feeds the watchdog at a third of its time, and
- * only while `makesProgress()` holds: a process whose commits hang is restarted.
+ * The last part to start and the first to stop. Feeds the watchdog at a third of its time, when
+ * `makesProgress()` says yes: what it waits for must come back, so a process that hangs is restarted.
  */
 export function sdNotify(options: {
   environment: NotifyEnvironment;
-  makesProgress: () => boolean;
+  makesProgress: () => boolean | Promise<boolean>;
   clock: Clock;
 }): Part {
   const { environment, makesProgress, clock } = options;
@@ -28,9 +28,9 @@ export function sdNotify(options: {
   const watchdog_ms = Number(environment.WATCHDOG_USEC ?? 0) / 1000;
   let cancel = () => {};
 
-  const feed = () => {
-    if (makesProgress()) send('WATCHDOG=1');
-    cancel = clock.after(watchdog_ms / 3, feed);
+  const feed = async () => {
+    cancel = clock.after(watchdog_ms / 3, () => void feed());
+    if (await makesProgress()) send('WATCHDOG=1');
   };
 
   return {
@@ -38,7 +38,7 @@ export function sdNotify(options: {
     start() {
       if (!listening) return;
       send('--ready');
-      if (watchdog_ms > 0) feed();
+      if (watchdog_ms > 0) void feed();
     },
     stop() {
       cancel();
