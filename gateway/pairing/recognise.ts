@@ -64,14 +64,18 @@ async function candidateOf(
     title: profile.title,
     reads: readsText(last),
     devices: [...devices],
-    score: score(last, devices.size > 0) + read.length / (frames.length + 1),
+    score: score(profile, last, devices.size > 0) + read.length / (frames.length + 1),
   };
 }
 
-/** Everything that had to fit: numbers, lines, times, a key, a name. A general profile needs little. */
-function score({ records, refused }: Records, isNamed: boolean): number {
+/**
+ * Everything that had to fit: numbers, lines, times, a key, a name. A general profile needs little;
+ * a device that does not say the name it is known to say is hardly that device.
+ */
+function score(profile: Profile, { records, refused }: Records, isNamed: boolean): number {
   const [first] = records;
   if (first === undefined) return 0;
+  const isNameless = profile.mapping.device !== undefined && !isNamed;
   const fits = [
     first.element !== '',
     first.device.from !== null,
@@ -80,7 +84,8 @@ function score({ records, refused }: Records, isNamed: boolean): number {
     first.reset_marker !== null,
     isNamed,
   ];
-  return first.measures.length + fits.filter((each) => each).length - 2 * refused.length;
+  const found = first.measures.length + fits.filter((each) => each).length;
+  return found - 2 * refused.length - (isNameless ? 1 : 0);
 }
 
 function readsText({ records }: Records): string {

@@ -182,6 +182,6 @@ describe('footbridge-hq', () => {
 
   it('finds with doctor what serve has not prepared yet', async () => {
     const { code, stdout } = await run(['doctor']);
-    expect([code, stdout]).toEqual([1, expect.stringMatching(/^fault partitions/m)]);
+    expect([code, stdout]).toEqual([1, expect.stringMatching(/^FAULT +partitions/m)]);
   });
 });

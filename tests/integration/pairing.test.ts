@@ -36,7 +36,7 @@ test('discover names the profile of each device that speaks, and the command tha
   });
   expect(told).toEqual([
     ['counters/Main Door', 'main-door', 'sure', ['--profile', 'json-crossing']],
-    ['/west', 'west', 'sure', ['--profile', 'json-total']],
+    ['/west', 'west', 'likely', ['--profile', 'json-total']],
     ['building/climate', 'climate', 'unknown', null],
   ]);
   const { stdout } = await command('footbridge', ...store.of, 'sensor', 'discover', '--for', '0');
