@@ -18,6 +18,7 @@ const modules = new Map<string, () => Promise<Add>>([
   ['status', async () => (await import('./status-command.ts')).addStatusCommands],
   ['buffer', async () => (await import('./status-command.ts')).addStatusCommands],
   ['doctor', async () => (await import('./doctor-command.ts')).addDoctorCommand],
+  ['diag', async () => (await import('./diag-command.ts')).addDiagCommand],
 ]);
 
 /** Options before the command that take a value. */

@@ -15,7 +15,7 @@ import { brokerEvidence } from './broker-evidence.ts';
 import { diagnose } from './diagnose.ts';
 import type { Evidence } from './evidence.ts';
 import { probeHq } from './hq-probe.ts';
-import { diskEvidence, serviceEvidence } from './machine-evidence.ts';
+import { diskEvidence, serviceEvidence, unit } from './machine-evidence.ts';
 import { holdersOfFile, holdersOfPort, holdersText } from './process-table.ts';
 import { fitEvidence } from './profile-fit.ts';
 import { sharedLines } from './shared-lines.ts';
@@ -35,8 +35,6 @@ interface Surroundings {
   readonly clock: Clock;
 }
 
-/** The unit that the package installs; a gateway elsewhere is nobody's service. */
-const unit = { name: 'footbridge.service', data_dir: '/var/lib/footbridge' };
 const quarantine_rows = 200;
 
 type Examined = Surroundings & Pick<Place, 'config' | 'files'> & { readonly catalogue: Catalogue };

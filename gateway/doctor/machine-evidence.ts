@@ -4,6 +4,9 @@ import { existsSync, readdirSync, readFileSync, statfsSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import type { DiskEvidence, ServiceEvidence } from './evidence.ts';
 
+/** The unit that the package installs; a gateway elsewhere is nobody's service. */
+export const unit = { name: 'footbridge.service', data_dir: '/var/lib/footbridge' };
+
 /** Magic numbers of statfs(2) that promise nothing after a power cut, or lie elsewhere. */
 const volatileTypes: Readonly<Record<number, string>> = {
   16914836: 'tmpfs',
@@ -47,12 +50,12 @@ export function wornPercent(sys: string): number | null {
 }
 
 /** @returns null where systemd does not run, or has no unit of this name. */
-export function serviceEvidence(unit: string): ServiceEvidence | null {
+export function serviceEvidence(name: string): ServiceEvidence | null {
   if (!existsSync('/run/systemd/system')) return null;
   const wanted = ['LoadState', 'ActiveState', 'UnitFileState', 'Result', 'NRestarts'];
   try {
     const options = { encoding: 'utf8', timeout: systemctl_deadline_ms } as const;
-    const text = execFileSync('systemctl', ['show', unit, `-p${wanted.join(',')}`], options);
+    const text = execFileSync('systemctl', ['show', name, `-p${wanted.join(',')}`], options);
     const shown = new Map(text.split('\n').map((row) => row.split('=') as [string, string]));
     if (shown.get('LoadState') !== 'loaded') return null;
     return {
