@@ -21,7 +21,13 @@ import { checkBackup } from '../../cloud-sync/db/upkeep-checks.ts';
 import { systemClock } from '../../shared/runtime/clock.ts';
 import { silentLog } from '../../shared/runtime/log.ts';
 import { addTestStore } from '../support/hq.ts';
-import { describeOnEngines, migrations_dir, openTestDatabase } from '../support/postgres.ts';
+import type { Engine } from '../support/postgres.ts';
+import {
+  describeOnEngines,
+  engines,
+  migrations_dir,
+  openTestDatabase,
+} from '../support/postgres.ts';
 
 let scratch: string;
 beforeAll(async () => {
@@ -191,34 +197,34 @@ describe('the directory of backups', () => {
   });
 });
 
-describeOnEngines('a backup of a database', (engine) => {
-  // The pg_dump that Debian has is of its own server's version.
-  it.skipIf(engine.binaries === undefined)(
-    'fills an empty database with the same schema and rows',
-    { timeout: 120_000 },
-    async () => {
-      const hq = await openTestDatabase(engine);
-      const fresh = await openTestDatabase(engine, { migrated: false });
-      try {
-        const store = await addTestStore(hq);
-        await addTestStore(hq, { organization: store.organization });
-        await hq.asOwner('select app.ensure_partitions(1, 1)');
-        const { directory } = await makeBackup(path.join(scratch, 'dump'), new Date(), (target) =>
-          backUpDatabase(hq.owner_url, target),
-        );
-        const manifest = await readManifest(directory);
-        expect(manifest.roles.map(({ name }) => name)).toContain('app_retention');
-        await restoreDatabase(directory, manifest, fresh.owner_url);
-        expect(await runOnce(fresh.owner_url, contents)).toEqual(
-          await runOnce(hq.owner_url, contents),
-        );
-        await expect(restoreDatabase(directory, manifest, fresh.owner_url)).rejects.toMatchObject({
-          code: 'backup_target_taken',
-        });
-      } finally {
-        await fresh.close();
-        await hq.close();
-      }
-    },
-  );
-});
+// npm's binaries bring no pg_dump, and Debian's is of its own server's version.
+const enginesWithDump = engines.filter(({ binaries }) => binaries !== undefined);
+
+const backsUpDatabase = (engine: Engine) => {
+  it('fills an empty database with the same schema and rows', { timeout: 120_000 }, async () => {
+    const hq = await openTestDatabase(engine);
+    const fresh = await openTestDatabase(engine, { migrated: false });
+    try {
+      const store = await addTestStore(hq);
+      await addTestStore(hq, { organization: store.organization });
+      await hq.asOwner('select app.ensure_partitions(1, 1)');
+      const { directory } = await makeBackup(path.join(scratch, 'dump'), new Date(), (target) =>
+        backUpDatabase(hq.owner_url, target),
+      );
+      const manifest = await readManifest(directory);
+      expect(manifest.roles.map(({ name }) => name)).toContain('app_retention');
+      await restoreDatabase(directory, manifest, fresh.owner_url);
+      expect(await runOnce(fresh.owner_url, contents)).toEqual(
+        await runOnce(hq.owner_url, contents),
+      );
+      await expect(restoreDatabase(directory, manifest, fresh.owner_url)).rejects.toMatchObject({
+        code: 'backup_target_taken',
+      });
+    } finally {
+      await fresh.close();
+      await hq.close();
+    }
+  });
+};
+
+describeOnEngines('a backup of a database', backsUpDatabase, enginesWithDump);

@@ -31,8 +31,12 @@ export const engines: readonly Engine[] = [
 ];
 
 /** Registers the suite once for each engine; a missing one is a failure where CI is set. */
-export function describeOnEngines(name: string, suite: (engine: Engine) => void): void {
-  for (const engine of engines) {
+export function describeOnEngines(
+  name: string,
+  suite: (engine: Engine) => void,
+  on: readonly Engine[] = engines,
+): void {
+  for (const engine of on) {
     const missing = engine.binaries !== undefined && !existsSync(engine.binaries);
     if (missing && process.env['CI'] === undefined) {
       describe.skip(`${name} on ${engine.name} (not installed: ${engine.binaries})`, () => {
