@@ -4,12 +4,13 @@
  */
 import { mkdirSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { systemClock } from '../shared/runtime/clock.ts';
+import { systemBoot, systemClock } from '../shared/runtime/clock.ts';
 import { Lifecycle, type Part } from '../shared/runtime/lifecycle.ts';
 import type { Log } from '../shared/runtime/log.ts';
 import { type NotifyEnvironment, sdNotify } from '../shared/runtime/sd-notify.ts';
 import { ReadingBuffer } from './buffer/reading-buffer.ts';
 import { type Config, dataFiles } from './config/config.ts';
+import { Dating } from './dating.ts';
 import { LocalServer } from './local/local-server.ts';
 import { openPage } from './local/open-page.ts';
 import { runRecord } from './local/run-record.ts';
@@ -61,10 +62,12 @@ export async function startGateway(options: GatewayOptions): Promise<{ stop(): P
   const report_interval_ms = config.report_interval_s * 1000;
   const sandbox = new ScriptSandbox(clock);
   const strangers = new Strangers();
+  const dating = new Dating({ buffer, recovered, boot: systemBoot(), clock, log });
   const pipeline = new Pipeline({
     registry,
     buffer,
     recovered,
+    dating,
     runScript: sandbox.run,
     strangers,
     report_interval_ms,
@@ -155,7 +158,17 @@ export async function startGateway(options: GatewayOptions): Promise<{ stop(): P
   const lifecycle = new Lifecycle(clock, log);
   pairing.applyToSources();
   const runs = runRecord({ path: files.runs, version, clock, log });
-  await lifecycle.start([...closing, runs, local, page, uplink, profiles, ...sources, notify]);
+  await lifecycle.start([
+    ...closing,
+    dating,
+    runs,
+    local,
+    page,
+    uplink,
+    profiles,
+    ...sources,
+    notify,
+  ]);
   log.info({ version, data_dir: config.data_dir, sensors: registry.list().length }, 'counting');
   return { stop: () => lifecycle.stop() };
 }

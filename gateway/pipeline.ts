@@ -5,10 +5,16 @@
  */
 import type { Clock } from '../shared/runtime/clock.ts';
 import type { Log } from '../shared/runtime/log.ts';
-import { type Entry, type QuarantinedFrame, quarantine_bytes_kept } from './buffer/entry.ts';
+import {
+  type Entry,
+  type QuarantinedFrame,
+  quarantine_bytes_kept,
+  type UndatedRow,
+} from './buffer/entry.ts';
 import { meterOf } from './buffer/group.ts';
 import type { ReadingBuffer } from './buffer/reading-buffer.ts';
 import type { Recovered } from './buffer/reading-log.ts';
+import type { Dated, Dating } from './dating.ts';
 import { forDevice } from './meters/device-change.ts';
 import { turn } from './meters/direction.ts';
 import { type MeterState, newMeterState, step } from './meters/meter.ts';
@@ -27,7 +33,9 @@ import type { Frame } from './sources/source.ts';
 export interface PipelineOptions {
   readonly registry: SensorRegistry;
   readonly buffer: Pick<ReadingBuffer, 'append'>;
-  readonly recovered: Recovered;
+  readonly recovered: Pick<Recovered, 'meters' | 'keys'>;
+  /** Keeps what comes before the clock is set; missing where it is. */
+  readonly dating?: Dating;
   readonly runScript: RunScript;
   /** Remembers who speaks and is not paired. */
   readonly strangers?: Strangers;
@@ -37,6 +45,15 @@ export interface PipelineOptions {
 }
 
 const nothingToWrite = Promise.resolve();
+const nothingCounted: Entry = { readings: [], dedupe_key: null, meter: null, quarantined: [] };
+
+/** What the meter has to know of a sensor, as it was when the record came. */
+interface Metered {
+  readonly sensor_id: string;
+  readonly direction: PairedSensor['sensor']['direction'];
+  readonly replaced?: number | undefined;
+  readonly metered_device: string;
+}
 
 type Understood = Extract<Decoded, { outcome: 'records' }>;
 
@@ -57,6 +74,7 @@ export class Pipeline {
     for (const { sensor_id, dedupe_key } of options.recovered.keys) {
       this.#keys.add(sensor_id, dedupe_key);
     }
+    options.dating?.onDated((row, dated) => this.#countDated(row, dated));
   }
 
   /** Takes a frame from a source; resolves when all it says is on disk. */
@@ -132,31 +150,47 @@ export class Pipeline {
     return registry.at(source, unitAddress(unit));
   }
 
-  #count(paired: PairedSensor, { records, refused }: Understood, frame: Frame): Promise<void> {
+  #count(paired: PairedSensor, understood: Understood, frame: Frame): Promise<void> {
+    const { buffer, dating } = this.#options;
+    const behind = dating?.caughtUp;
+    if (behind) return behind.then(() => this.#count(paired, understood, frame));
+    const { sensor_id, direction, replaced } = paired.sensor;
+    const metered = { sensor_id, direction, replaced, metered_device: paired.metered_device };
     const entries: Entry[] = [];
-    for (const record of records) {
-      const entry = this.#meter(paired, record, frame.received_at);
+    for (const record of understood.records) {
+      const entry = dating?.waits
+        ? dating.entryOf(JSON.stringify({ metered, record }))
+        : this.#meter(metered, record, { received_at: frame.received_at, flags: 0 });
       if (entry !== null) entries.push(entry);
     }
-    for (const { reason, detail } of refused) entries.push(quarantining(frame, reason, detail));
-    return entries.length === 0 ? nothingToWrite : this.#options.buffer.append(entries);
+    for (const { reason, detail } of understood.refused) {
+      entries.push(quarantining(frame, reason, detail));
+    }
+    return entries.length === 0 ? nothingToWrite : buffer.append(entries);
+  }
+
+  /** A record that waited for the clock is settled by the commit that has its readings. */
+  #countDated({ id, record }: UndatedRow, dated: Dated): Promise<void> {
+    const kept = JSON.parse(record) as { metered: Metered; record: MeasureRecord };
+    const entry = this.#meter(kept.metered, kept.record, dated) ?? nothingCounted;
+    return this.#options.buffer.append([{ ...entry, dated: id }]);
   }
 
   /** @returns null where nothing has to reach the disk. */
-  #meter(paired: PairedSensor, record: MeasureRecord, received_at: number): Entry | null {
-    const device = paired.sensor.sensor_id;
+  #meter(metered: Metered, record: MeasureRecord, { received_at, flags }: Dated): Entry | null {
+    const device = metered.sensor_id;
     const sensor_id = record.element === '' ? device : `${device}/${record.element}`;
-    const dedupe_key = keyOfDevice(paired.sensor, record.dedupe_key);
+    const dedupe_key = keyOfDevice(metered, record.dedupe_key);
     if (dedupe_key !== null && this.#keys.has(sensor_id, dedupe_key)) {
       this.#note('duplicate');
       // Its first delivery may still wait for the disk; an empty entry waits behind it.
-      return { readings: [], dedupe_key: null, meter: null, quarantined: [] };
+      return nothingCounted;
     }
     const known = this.#meters.get(sensor_id) ?? newMeterState;
-    const before = forDevice(known, paired.metered_device);
+    const before = forDevice(known, metered.metered_device);
     const { report_interval_ms, log } = this.#options;
-    const turned = turn(record, paired.sensor.direction);
-    const after = step(before, sensor_id, turned, { received_at, report_interval_ms });
+    const turned = turn(record, metered.direction);
+    const after = step(before, sensor_id, turned, { received_at, report_interval_ms, flags });
     this.#meters.set(sensor_id, after.state);
     this.tally.add(sensor_id, before.pending, after, received_at);
     if (dedupe_key !== null) this.#keys.add(sensor_id, dedupe_key);

@@ -22,6 +22,20 @@ export const quarantine_bytes_kept = 4096;
 /** Rows kept to look at; the totals count on for ever. */
 export const quarantine_rows_kept = 10_000;
 
+/** Measures that came before the clock was set. */
+export interface UndatedRecord {
+  readonly boot_id: string;
+  /** When they came, ms since that boot. */
+  readonly uptime_ms: number;
+  /** JSON of what the meter will need of them. */
+  readonly record: string;
+}
+
+/** An undated record in the file. */
+export interface UndatedRow extends UndatedRecord {
+  readonly id: number;
+}
+
 /** Everything one frame leads to. It reaches the disk whole or not at all. */
 export interface Entry {
   readonly readings: readonly Reading[];
@@ -30,6 +44,10 @@ export interface Entry {
   /** The sensor's meter after this frame, or null where it did not move. */
   readonly meter: { readonly sensor_id: string; readonly state: MeterState } | null;
   readonly quarantined: readonly QuarantinedFrame[];
+  /** Kept until it has a time; then an entry comes with what it led to, and with its number. */
+  readonly undated?: UndatedRecord;
+  /** Number of the undated record that this entry settles. */
+  readonly dated?: number;
 }
 
 export interface QuarantineTotal {
@@ -63,6 +81,8 @@ export interface BufferStats {
   /** `observed_at` and `received_at` of the oldest unsettled reading, or null. */
   readonly oldest_unsent_at: number | null;
   readonly oldest_unsent_received_at: number | null;
+  /** Records that wait for the clock to be set. */
+  readonly undated: number;
   /** Size of database and journal, bytes. */
   readonly bytes: number;
   readonly quarantined: readonly QuarantineTotal[];

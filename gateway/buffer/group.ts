@@ -5,7 +5,7 @@
  */
 import type { Reading } from '../../shared/wire/reading.ts';
 import { type MeterState, newMeterState } from '../meters/meter.ts';
-import type { Entry, QuarantinedFrame } from './entry.ts';
+import type { Entry, QuarantinedFrame, UndatedRecord } from './entry.ts';
 
 /** Numbers of one reading, in this order: {@link GroupDraft.add} writes them, `readingAt` reads. */
 const columns = 8;
@@ -25,6 +25,9 @@ export interface Group {
   /** JSON of each meter that moved, by sensor. */
   readonly meters: ReadonlyMap<string, string>;
   readonly quarantined: readonly QuarantinedFrame[];
+  readonly undated: readonly UndatedRecord[];
+  /** Numbers of the undated records that have become readings, or nothing. */
+  readonly dated: readonly number[];
 }
 
 /** A group that still grows. */
@@ -36,16 +39,20 @@ export class GroupDraft {
   readonly #words = new Map<string, number>();
   readonly #meters = new Map<string, MeterState>();
   readonly #quarantined: QuarantinedFrame[] = [];
+  readonly #undated: UndatedRecord[] = [];
+  readonly #dated: number[] = [];
 
   get entries(): number {
     return this.#entries;
   }
 
-  add({ readings, dedupe_key, meter, quarantined }: Entry): void {
+  add({ readings, dedupe_key, meter, quarantined, undated, dated }: Entry): void {
     this.#entries += 1;
     for (const reading of readings) this.#addReading(reading, dedupe_key);
     for (const frame of quarantined) this.#quarantined.push(frame);
     if (meter !== null) this.#meters.set(meter.sensor_id, meter.state);
+    if (undated !== undefined) this.#undated.push(undated);
+    if (dated !== undefined) this.#dated.push(dated);
   }
 
   finish(): Group {
@@ -58,6 +65,8 @@ export class GroupDraft {
       words: [...this.#words.keys()],
       meters,
       quarantined: this.#quarantined,
+      undated: this.#undated,
+      dated: this.#dated,
     };
   }
 

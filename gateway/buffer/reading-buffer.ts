@@ -8,7 +8,7 @@ import { type ErrorCode, errorText, FootbridgeError } from '../../shared/runtime
 import type { Log } from '../../shared/runtime/log.ts';
 import { type CommitMode, CommitPace } from './commit-pace.ts';
 import type { OutgoingBatch } from './delivery.ts';
-import type { BufferStats, Entry, Lane, PendingBatch, QuarantineRow } from './entry.ts';
+import type { BufferStats, Entry, Lane, PendingBatch, QuarantineRow, UndatedRow } from './entry.ts';
 import { type Group, GroupDraft } from './group.ts';
 import type { Recovered, Refusal } from './reading-log.ts';
 import type { Operation, WriterAnswer, WriterData, WriterOperations } from './writer-protocol.ts';
@@ -151,6 +151,11 @@ export class ReadingBuffer {
 
   quarantine(limit: number): Promise<QuarantineRow[]> {
     return this.#call('quarantine', limit);
+  }
+
+  /** The oldest records on disk that came before the clock was set. */
+  undated(limit: number): Promise<UndatedRow[]> {
+    return this.#call('undated', limit);
   }
 
   /** Writes what waits and closes the file. While the disk fails, unacknowledged entries are left. */

@@ -12,11 +12,13 @@ import {
   type PendingBatch,
   type QuarantineRow,
   quarantine_bytes_kept,
+  type UndatedRow,
 } from './entry.ts';
 import { type Group, readingAt } from './group.ts';
 import { Quarantine } from './quarantine.ts';
 import { type ReadingRow, ReadingRows } from './reading-rows.ts';
 import type { Connection } from './schema.ts';
+import { Undated, type UndatedBoot } from './undated.ts';
 
 /** Delivered readings kept for diagnosis and as the memory of which messages were counted. */
 const delivered_rows_kept = 100_000;
@@ -29,6 +31,10 @@ export interface Recovered {
   readonly meters: readonly { readonly sensor_id: string; readonly state: string }[];
   /** Newest messages that were counted, oldest first. */
   readonly keys: readonly { readonly sensor_id: string; readonly dedupe_key: string }[];
+  /** When the newest reading came, ms since the epoch; null: there is none. */
+  readonly newest_received_at: number | null;
+  /** Boots from which records are left that came before the clock was set, oldest first. */
+  readonly undated_boots: readonly UndatedBoot[];
 }
 
 /** A reading that HQ will never take. */
@@ -44,6 +50,7 @@ export class ReadingLog {
   readonly #statements: ReturnType<typeof prepareAll>;
   readonly #rows: ReadingRows;
   readonly #quarantine: Quarantine;
+  readonly #undated: Undated;
   readonly #delivery: Delivery;
   #next_sequence: number;
 
@@ -54,6 +61,7 @@ export class ReadingLog {
     this.#statements = prepareAll(connection);
     this.#rows = new ReadingRows(connection);
     this.#quarantine = new Quarantine(connection);
+    this.#undated = new Undated(connection);
     this.#delivery = new Delivery(connection);
     const { newest } = connection.prepare('SELECT max(sequence) AS newest FROM readings').get() as {
       newest: number | null;
@@ -76,6 +84,8 @@ export class ReadingLog {
       set_aside: this.#set_aside,
       meters: meters as Recovered['meters'],
       keys: keys as Recovered['keys'],
+      newest_received_at: this.#rows.newestReceived(),
+      undated_boots: this.#undated.boots(),
     };
   }
 
@@ -91,6 +101,7 @@ export class ReadingLog {
           this.#append(readingAt(group, row), group.dedupe_keys[row] ?? null);
         }
         for (const frame of group.quarantined) this.#quarantine.add(frame);
+        this.#undated.change(group);
         for (const [sensor_id, state] of group.meters) {
           this.#statements.saveMeter.run(sensor_id, state);
         }
@@ -189,8 +200,14 @@ export class ReadingLog {
       first_sequence: this.#delivery.first_sequence,
       oldest_unsent_at: oldest?.observed_at ?? null,
       oldest_unsent_received_at: oldest?.received_at ?? null,
+      undated: this.#undated.count(),
       quarantined: this.#quarantine.totals(),
     };
+  }
+
+  /** The oldest records that came before the clock was set and have no time yet. */
+  undated(limit: number): UndatedRow[] {
+    return this.#undated.oldest(limit);
   }
 
   /** Newest quarantined frames first. */

@@ -22,12 +22,16 @@ export interface ReadingRow {
 
 export class ReadingRows {
   readonly #append: Statement<unknown[]>;
+  readonly #newest: Statement<unknown[]>;
   readonly #words: Words;
 
   constructor(connection: Connection) {
     this.#append = connection.prepare(
       'INSERT INTO readings VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
     );
+    this.#newest = connection
+      .prepare('SELECT received_at FROM readings ORDER BY sequence DESC LIMIT 1')
+      .pluck();
     this.#words = new Words(connection);
   }
 
@@ -47,6 +51,11 @@ export class ReadingRows {
       reading.flags,
       dedupe_key,
     );
+  }
+
+  /** When the newest reading came, ms since the epoch; null: there is none. */
+  newestReceived(): number | null {
+    return (this.#newest.get() as number | undefined) ?? null;
   }
 
   /** Words numbered inside a transaction that was rolled back are not in the file. */

@@ -42,6 +42,7 @@ function copy(from: Connection, into: Connection, now: number): Salvaged {
     .get() as { epoch: string; settled_sequence: number };
   copyTable(from, into, 'words', 'id, word');
   copyTable(from, into, 'meters', 'sensor_id, state');
+  copyTable(from, into, 'undated', 'id, boot_id, uptime_ms, record');
   copyTable(from, into, 'quarantine_totals', 'source, reason, count, last_at');
   const add = into.prepare(
     `INSERT INTO readings VALUES ((SELECT coalesce(max(sequence), 0) + 1 FROM readings),

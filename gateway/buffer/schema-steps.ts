@@ -94,4 +94,14 @@ ALTER TABLE life ADD gateway_id TEXT;
 ALTER TABLE life ADD first_sequence INTEGER NOT NULL DEFAULT 1;
 `;
 
-export const schemaSteps: readonly string[] = [first, words, lanes, owner];
+/** What came before the clock was set has no place in the log yet, whose rows go to HQ. */
+const undated = `
+CREATE TABLE undated (
+  id INTEGER PRIMARY KEY,
+  boot_id TEXT NOT NULL,
+  uptime_ms INTEGER NOT NULL,
+  record TEXT NOT NULL
+) STRICT;
+`;
+
+export const schemaSteps: readonly string[] = [first, words, lanes, owner, undated];

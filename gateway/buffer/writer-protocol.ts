@@ -1,6 +1,6 @@
 /** What the main thread and the writer thread say to each other. */
 import type { OutgoingBatch } from './delivery.ts';
-import type { BufferStats, Lane, PendingBatch, QuarantineRow } from './entry.ts';
+import type { BufferStats, Lane, PendingBatch, QuarantineRow, UndatedRow } from './entry.ts';
 import type { Group } from './group.ts';
 import type { Recovered, Refusal } from './reading-log.ts';
 
@@ -23,6 +23,7 @@ export interface WriterOperations {
   ): 'nothing' | 'rewound' | 'new_epoch';
   stats(): BufferStats;
   quarantine(limit: number): QuarantineRow[];
+  undated(limit: number): UndatedRow[];
   close(): void;
 }
 

@@ -36,6 +36,7 @@ function operations(): WriterOperations {
     reconcile: (hq, asked, fresh) => opened.reconcile(hq, asked, fresh),
     stats: () => ({ ...opened.stats(), bytes: size(path) + size(`${path}-wal`) }),
     quarantine: (limit) => opened.quarantine(limit),
+    undated: (limit) => opened.undated(limit),
     close: () => opened.close(),
   };
 }

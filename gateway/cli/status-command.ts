@@ -102,6 +102,9 @@ function printBuffer({ buffer, durability, buffer_error, ignored }: GatewayStatu
     `buffer      ${buffer.buffered} readings wait for HQ, oldest ${ago(buffer.oldest_unsent_at)}, ` +
       `${(buffer.bytes / 1024 / 1024).toFixed(1)} MiB`,
   );
+  if (buffer.undated > 0) {
+    printLine(`clock       not set; ${buffer.undated} records wait for a date`);
+  }
   const reasons = Object.entries(ignored).map(([reason, count]) => `${count} ${reason}`);
   if (reasons.length > 0) printLine(`ignored     ${reasons.join(', ')}`);
   const quarantined = buffer.quarantined.reduce((sum, total) => sum + total.count, 0);

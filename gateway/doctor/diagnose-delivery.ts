@@ -47,7 +47,11 @@ function backlog({ status: { buffer }, now }: Evidence, state: string): Finding 
   return found('delivery', 'backlog_old', seen);
 }
 
-export function clockAndZone({ status: { uplink }, timezone, now }: Evidence): Finding[] {
+export function clockAndZone({ status, timezone, now }: Evidence): Finding[] {
+  const { buffer, uplink } = status;
+  if (buffer.undated > 0) {
+    return [found('clock', 'clock_not_set', `${buffer.undated} records wait for a date`)];
+  }
   const { enrolled, clock_skew_ms: skew_ms } = uplink;
   if (enrolled === null) return [];
   const findings: Finding[] = [];

@@ -63,6 +63,8 @@ export interface StepTimes {
   readonly received_at: number;
   /** How often a polled counter becomes a reading, ms; boundaries lie on multiples of it. */
   readonly report_interval_ms: number;
+  /** {@link readingFlags} of every reading that this record has a part in; missing: none. */
+  readonly flags?: number;
 }
 
 /** The clock may be set back by this much without a new start of the interval. */
@@ -113,7 +115,7 @@ function additiveStep(
     span: event ? { from: span.to, to: span.to } : span,
     in: sum('in'),
     out: sum('out'),
-    flags: rejected ? readingFlags.device_time_rejected : 0,
+    flags: (times.flags ?? 0) | (rejected ? readingFlags.device_time_rejected : 0),
   };
   const placed = place(state, sensor_id, draft, times.received_at);
   const { account, differs } = compare(state.account, record.measures, draft);
@@ -164,6 +166,7 @@ function totalsStep(
     }
   }
   if (believed.rejected) pending.flags |= readingFlags.device_time_rejected;
+  pending.flags |= times.flags ?? 0;
   const counted = pending.in !== state.pending.in || pending.out !== state.pending.out;
   const { reset_marker, uptime } = record;
   const marked = reset_marker !== null && reset_marker !== state.reset_marker;

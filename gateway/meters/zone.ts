@@ -30,6 +30,7 @@ export function zoneStep(
         dwell_s: rounded(value('dwell_s')),
         received_at: times.received_at,
         flags:
+          (times.flags ?? 0) |
           (named.isLate ? readingFlags.late : 0) |
           (rejected ? readingFlags.device_time_rejected : 0),
       },

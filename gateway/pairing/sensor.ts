@@ -78,7 +78,10 @@ export function meteredDevice(sensor: Sensor, address: string): string {
 }
 
 /** A new device numbers its messages from the start again: they are none of the old one's. */
-export function keyOfDevice({ replaced }: Sensor, dedupe_key: string | null): string | null {
+export function keyOfDevice(
+  { replaced }: { readonly replaced?: number | undefined },
+  dedupe_key: string | null,
+): string | null {
   return replaced === undefined || dedupe_key === null ? dedupe_key : `${replaced}:${dedupe_key}`;
 }
 

@@ -21,6 +21,11 @@ export const countFindings = {
     todo: 'Set the time in the device, best by NTP from this machine.',
     result: 'warning',
   },
+  clock_not_set: {
+    symptom: 'wrong',
+    cause: 'The clock of this machine is not set; what is counted waits on disk until it is.',
+    todo: 'Let it reach a time server: `timedatectl set-ntp true`, then `timedatectl`.',
+  },
   clock_wrong: {
     symptom: 'wrong',
     cause: 'The clock of this machine differs from HQ’s.',

@@ -3,6 +3,7 @@
  * all three. Wall and monotonic time are apart because store PCs boot in the past and jump.
  */
 import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 
 export interface Clock {
@@ -18,6 +19,22 @@ export interface Clock {
   random(): number;
   /** A version 7 UUID: its first 48 bits are the wall clock, so ids sort by age (RFC 9562 5.7). */
   uuid(): string;
+}
+
+/** Time that no setting of the clock changes, and that processes of one boot share. */
+export interface BootClock {
+  readonly boot_id: string;
+  /** Milliseconds since that boot. */
+  uptime_ms(): number;
+}
+
+/** @throws where the system is no Linux. */
+export function systemBoot(): BootClock {
+  return {
+    boot_id: readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim(),
+    // CLOCK_MONOTONIC: since boot on Linux, for every process the same.
+    uptime_ms: () => Number(process.hrtime.bigint() / 1_000_000n),
+  };
 }
 
 export const systemClock: Clock = {

@@ -42,6 +42,11 @@ export const readingFlags = {
   coalesced: 64,
   /** The gateway or its source was down for part of the interval. */
   gap: 128,
+  /**
+   * Counted while the gateway's clock was not set, in a boot that ended before it ever was: distances
+   * are right, the date is the latest that it can be.
+   */
+  date_unknown: 256,
 } as const;
 
 /** The longest interval that one reading may cover, in seconds: an hour, after coalescing. */

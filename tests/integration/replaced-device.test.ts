@@ -34,8 +34,6 @@ function store() {
       recovered: {
         meters: [...meters].map(([sensor_id, state]) => ({ sensor_id, state })),
         keys: [],
-        epoch: 'e',
-        set_aside: null,
       },
       runScript: () => Promise.reject(new Error('no script is expected')),
       report_interval_ms: 60_000,
