@@ -1,5 +1,5 @@
 /** One .deb: a tree of files as they will be installed, and dpkg-deb around it. No network. */
-import { spawnSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import {
   chmodSync,
   cpSync,
@@ -105,6 +105,23 @@ function addSystemFiles(root: string, tree: string, product: Product): void {
   mkdirSync(join(tree, 'usr/bin'), { recursive: true });
   symlinkSync(`../lib/${product.name}/${product.entry}`, join(tree, 'usr/bin', product.name));
   chmodSync(join(tree, 'usr/lib', product.name, product.entry), 0o755);
+  addCompletions(root, tree, product);
+}
+
+/** As the command itself prints them, where Debian's shells look. */
+function addCompletions(root: string, tree: string, { name, entry }: Product): void {
+  const places = {
+    bash: `bash-completion/completions/${name}`,
+    zsh: `zsh/vendor-completions/_${name}`,
+    fish: `fish/vendor_completions.d/${name}.fish`,
+  };
+  for (const [shell, place] of Object.entries(places)) {
+    const parameters = [join(root, entry), 'completion', shell];
+    const script = execFileSync(process.execPath, parameters, { encoding: 'utf8' });
+    const file = join(tree, 'usr/share', place);
+    mkdirSync(dirname(file), { recursive: true });
+    writeFileSync(file, script);
+  }
 }
 
 function addDocuments(

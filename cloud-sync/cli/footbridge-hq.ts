@@ -1,31 +1,11 @@
 #!/usr/bin/env node
 /** The command of headquarters: see `footbridge-hq --help`. */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import path from 'node:path';
-import { Command, CommanderError } from 'commander';
+import { CommanderError } from 'commander';
 import { printError } from '../../shared/runtime/command-output.ts';
 import { exitCode } from '../../shared/runtime/errors.ts';
-import { alertCommand } from './alert-command.ts';
-import { backupCommand } from './backup-command.ts';
-import { biCommand } from './bi-command.ts';
-import { calendarCommand } from './calendar-command.ts';
-import { checkConfigCommand } from './check-config-command.ts';
-import { doctorCommand } from './doctor-command.ts';
-import { estimateCommand } from './estimate-command.ts';
-import { gatewayCommand } from './gateway-command.ts';
-import { keyCommand } from './key-command.ts';
-import { migrateCommand } from './migrate-command.ts';
-import { notifyCommand } from './notify-command.ts';
-import { orgCommand } from './org-command.ts';
-import { regionCommand } from './region-command.ts';
-import { reportCommand } from './report-command.ts';
-import { retentionCommand } from './retention-command.ts';
-import { rollupCommand } from './rollup-command.ts';
-import { sensorCommand } from './sensor-command.ts';
-import { serveCommand } from './serve-command.ts';
-import { storeCommand } from './store-command.ts';
-import { userCommand } from './user-command.ts';
-import { zoneCommand } from './zone-command.ts';
+import { program } from './commands.ts';
 
 /** The code runs from dist/, the migrations lie beside it: the package is where both meet. */
 function packageRoot(): string {
@@ -35,47 +15,6 @@ function packageRoot(): string {
     }
   }
   throw new Error('migrations/ is not in the package');
-}
-
-function program(root: string): Command {
-  const { version } = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8')) as {
-    version: string;
-  };
-  const made = new Command('footbridge-hq')
-    .description('Headquarters of Footbridge: receives counts, keeps hours, watches stores.')
-    .version(version)
-    .addHelpText('after', '\nExample:\n  footbridge-hq serve --listen 127.0.0.1:8480');
-  const commands = [
-    serveCommand(root),
-    checkConfigCommand(),
-    migrateCommand(root),
-    orgCommand(root),
-    storeCommand(root),
-    regionCommand(root),
-    zoneCommand(root),
-    sensorCommand(root),
-    calendarCommand(root),
-    gatewayCommand(root),
-    userCommand(root),
-    keyCommand(root),
-    biCommand(root),
-    reportCommand(root),
-    alertCommand(root),
-    notifyCommand(root),
-    rollupCommand(root),
-    estimateCommand(root),
-    retentionCommand(root),
-    backupCommand(root),
-    doctorCommand(root),
-  ];
-  for (const one of commands) made.addCommand(one);
-  throwInsteadOfExit(made);
-  return made;
-}
-
-function throwInsteadOfExit(command: Command): void {
-  command.exitOverride();
-  for (const one of command.commands) throwInsteadOfExit(one as Command);
 }
 
 try {

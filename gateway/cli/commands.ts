@@ -19,6 +19,7 @@ const modules = new Map<string, () => Promise<Add>>([
   ['buffer', async () => (await import('./status-command.ts')).addStatusCommands],
   ['doctor', async () => (await import('./doctor-command.ts')).addDoctorCommand],
   ['diag', async () => (await import('./diag-command.ts')).addDiagCommand],
+  ['completion', async () => (await import('./completion.ts')).addCompletionCommand],
 ]);
 
 /** Options before the command that take a value. */
@@ -30,7 +31,9 @@ export async function addCommands(
   installation: Installation,
   typed: readonly string[],
 ): Promise<void> {
-  const load = modules.get(firstWord(typed) ?? '');
+  const first = firstWord(typed) ?? '';
+  // The completion is about all of them.
+  const load = first === 'completion' ? undefined : modules.get(first);
   const wanted = load === undefined ? [...modules.values()] : [load];
   const adds = new Set(await Promise.all(wanted.map((each) => each())));
   for (const add of adds) add(program, installation);

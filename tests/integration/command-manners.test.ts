@@ -48,8 +48,8 @@ test('every command that prints data prints one JSON document when asked', async
   const without = (await commands())
     .filter(([, each]) => !each.options.some(({ long }) => long === '--json'))
     .map(([words]) => words);
-  // `run` logs, `unpair` has nothing to say, and an export is a document as it is.
-  expect(without).toEqual(['run', 'sensor unpair', 'sensor export']);
+  // `run` logs, `unpair` has nothing to say; an export is a document as it is, a completion a script.
+  expect(without).toEqual(['run', 'sensor unpair', 'sensor export', 'completion']);
 });
 
 test.each([
