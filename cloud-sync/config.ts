@@ -11,6 +11,16 @@ export interface MailSettings {
   readonly from: string;
 }
 
+/** Who we are to an S3-compatible store; its bucket is named where an archive is. */
+export interface BucketSettings {
+  /** Such as `https://s3.eu-central-1.amazonaws.com`, without a slash at its end. */
+  readonly endpoint: string;
+  readonly region: string;
+  readonly access_key_id: string;
+  readonly secret_access_key: string;
+  readonly session_token: string | undefined;
+}
+
 export interface Config {
   /** Login that serves; absent: the embedded default. */
   readonly database_url: string | undefined;
@@ -20,6 +30,8 @@ export interface Config {
   readonly log_level: string;
   /** Null: no e-mail is sent. */
   readonly mail: MailSettings | null;
+  /** Null: no credentials, so no archive in a bucket. */
+  readonly bucket: BucketSettings | null;
   /** Where journald reads our stderr; see shared/runtime/log.ts. */
   readonly journal: string | undefined;
   readonly notify: { NOTIFY_SOCKET?: string | undefined; WATCHDOG_USEC?: string | undefined };
@@ -56,6 +68,7 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config
     data_dir: path.resolve(environment['FOOTBRIDGE_HQ_DATA_DIR'] ?? '.footbridge/hq'),
     log_level,
     mail: smtp_url === undefined || from === undefined ? null : { url: smtp_url, from },
+    bucket: readBucket(environment, mistakes),
     journal: environment['JOURNAL_STREAM'],
     notify: {
       NOTIFY_SOCKET: environment['NOTIFY_SOCKET'],
@@ -68,6 +81,24 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config
     });
   }
   return config;
+}
+
+/** By the names that every tool of S3 reads. */
+function readBucket(environment: NodeJS.ProcessEnv, mistakes: string[]): BucketSettings | null {
+  const access_key_id = environment['AWS_ACCESS_KEY_ID'];
+  const secret_access_key = environment['AWS_SECRET_ACCESS_KEY'];
+  const region = environment['AWS_REGION'] ?? 'us-east-1';
+  const endpoint = environment['AWS_ENDPOINT_URL_S3'] ?? `https://s3.${region}.amazonaws.com`;
+  if (!/^https?:\/\/[^\s/?#@]+\/?$/.test(endpoint)) {
+    mistakes.push('AWS_ENDPOINT_URL_S3 must be http:// or https:// and a host, without a path');
+  }
+  if ((access_key_id === undefined) !== (secret_access_key === undefined)) {
+    mistakes.push('AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY belong together');
+  }
+  if (access_key_id === undefined || secret_access_key === undefined) return null;
+  const session_token = environment['AWS_SESSION_TOKEN'];
+  const place = { endpoint: endpoint.replace(/\/$/, ''), region };
+  return { ...place, access_key_id, secret_access_key, session_token };
 }
 
 /** What LoadCredential=hq:… of the unit put into a folder that only this service reads. */

@@ -32,7 +32,8 @@ export type Manifest = z.infer<typeof manifestSchema>;
 export type RawRelation = Manifest['relation'];
 type ArchivedFile = Manifest['files'][number];
 
-const manifest_name = 'manifest.json';
+/** The file that makes a directory an archive. */
+export const manifest_name = 'manifest.json';
 
 /** Writes what `rowsOf` gives for each organization. @throws archive_damaged when it reads back otherwise. */
 export async function writeArchive(

@@ -1,8 +1,11 @@
 /** What is kept how long. Raw months are archived, then dropped; the rest is deleted by its date. */
+import { rm } from 'node:fs/promises';
 import type { Clock } from '../../shared/runtime/clock.ts';
 import type { Database } from '../db/pool.ts';
 import type { RawRelation } from './archive.ts';
 import { readManifest, readRows, writeArchive } from './archive.ts';
+import type { Bucket } from './bucket.ts';
+import { sendArchive } from './bucket-archive.ts';
 
 /** A month more than two years: a comparison with a 53-week year still finds its base. */
 const deletions = [
@@ -59,15 +62,20 @@ export function dueMonths(db: Database, now_ms: number): Promise<DueMonth[]> {
 }
 
 export interface RetentionRun {
-  readonly archived: (DueMonth & { readonly directory: string; readonly dropped: boolean })[];
+  readonly archived: (DueMonth & { readonly archive: string; readonly dropped: boolean })[];
   /** Rows by table. */
   readonly deleted: Record<string, number>;
 }
 
-/** @throws archive_damaged when a file does not read back as it was written; nothing is dropped. */
+/**
+ * With a bucket, `archive_dir` holds each month only until the bucket has it.
+ *
+ * @throws archive_damaged when a file does not read back as it was written, archive_unreachable;
+ *   the month is not dropped then.
+ */
 export async function runRetention(
   db: Database,
-  options: { archive_dir: string; clock: Clock },
+  options: { archive_dir: string; bucket?: Bucket | undefined; clock: Clock },
 ): Promise<RetentionRun> {
   const now_ms = options.clock.now();
   const organizations = await everyOrganization(db);
@@ -81,6 +89,11 @@ export async function runRetention(
       organizations,
       (organization_id) => rowsOf(db, organization_id, due),
     );
+    let archive = directory;
+    if (options.bucket !== undefined) {
+      const sending = sendArchive(options.bucket, directory, manifest);
+      archive = await sending.finally(() => rm(directory, { recursive: true }));
+    }
     const [row] = await db.inTenant({}, 'app_retention', ({ query }) =>
       query<{ dropped: boolean }>('select app.drop_month($1, $2, $3) as dropped', [
         relation,
@@ -88,7 +101,7 @@ export async function runRetention(
         manifest.rows,
       ]),
     );
-    archived.push({ ...due, rows: manifest.rows, directory, dropped: row?.dropped === true });
+    archived.push({ ...due, rows: manifest.rows, archive, dropped: row?.dropped === true });
   }
   const deleted: Record<string, number> = {};
   for (const organization_id of organizations) {

@@ -73,10 +73,10 @@ describeOnEngines('retention', (engine) => {
     ]);
     expect(await everything()).toEqual([[], []]);
     expect(await due()).toEqual([]);
-    for (const { directory } of run.archived) {
-      const result = await restoreMonth(hq.db, directory);
+    for (const { archive } of run.archived) {
+      const result = await restoreMonth(hq.db, archive);
       expect(result.restored).toBe(result.rows);
-      expect((await restoreMonth(hq.db, directory)).restored).toBe(0);
+      expect((await restoreMonth(hq.db, archive)).restored).toBe(0);
     }
     expect(await everything()).toEqual(before);
   });
@@ -99,7 +99,7 @@ describeOnEngines('retention', (engine) => {
 
   it('restores nothing from a file that one byte changed in', async () => {
     const run = await runRetention(hq.db, { archive_dir, clock: systemClock });
-    const { directory } = run.archived[1] ?? { directory: '' };
+    const { archive: directory } = run.archived[1] ?? { archive: '' };
     const [name = ''] = await readdir(directory);
     const file = path.join(directory, name);
     const bytes = await readFile(file);

@@ -17,9 +17,10 @@ const program = new Command('isolation')
   )
   .option('--json', 'print one JSON document as the last line')
   .option('--no-mutants', 'leave the mutants out')
+  .option('--engine <text>', 'only engines whose name contains this, such as "embedded"', '')
   .addHelpText('after', '\nExample:\n  npm run isolation -- --json')
   .parse();
-const options = program.opts<{ json?: boolean; mutants: boolean }>();
+const options = program.opts<{ json?: boolean; mutants: boolean; engine: string }>();
 const shown_max = 20;
 
 try {
@@ -34,6 +35,7 @@ async function prove(): Promise<object> {
   const results: { engine: string; cases: number; leaks: number; blocked: number }[] = [];
   const mutants = { mutants: 0, killed: 0, killed_by_attempts: 0, survivors: [] as string[] };
   for (const engine of engines) {
+    if (!engine.name.includes(options.engine)) continue;
     if (engine.binaries !== undefined && !existsSync(engine.binaries)) {
       printLine(`${engine.name}: not installed`);
       continue;

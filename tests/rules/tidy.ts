@@ -10,6 +10,7 @@ type Rule = (file: SourceFile) => string[];
 /** Where each npm package lives. A second home would be a second way in. */
 const homes: Record<string, readonly string[]> = {
   '@jitl/quickjs-wasmfile-release-sync': ['gateway/profiles/script-engine.ts'],
+  aws4fetch: ['cloud-sync/retention/bucket.ts'],
   aedes: ['demo/broker.ts'],
   'mqtt-packet': ['gateway/sources/mqtt-device.ts'],
   'better-sqlite3': ['gateway/buffer/'],
