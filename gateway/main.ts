@@ -25,6 +25,7 @@ import { type Catalogue, loadCatalogue } from './profiles/catalogue.ts';
 import { ScriptSandbox } from './profiles/script-sandbox.ts';
 import { SiteProfiles } from './profiles/site-profiles.ts';
 import { certificatesOf } from './sources/certificates.ts';
+import { KeptSubscriptions } from './sources/kept-subscriptions.ts';
 import { openSource } from './sources/open-source.ts';
 import { gatewayStatus, heartbeatOf, type StatusParts, sensorStatus } from './status.ts';
 import { CommissioningOutbox } from './sync/commissioning-outbox.ts';
@@ -75,7 +76,8 @@ export async function startGateway(options: GatewayOptions): Promise<{ stop(): P
     log,
   });
   const accept = pipeline.accept.bind(pipeline);
-  const around = { accept, clock, log, hostname: hostname() };
+  const subscriptions = new KeptSubscriptions(files.subscriptions);
+  const around = { accept, clock, log, hostname: hostname(), subscriptions };
   const sources = await Promise.all(config.sources.map((source) => openSource(source, around)));
   const pairing = new Pairing(config.sources, registry, sources);
   profiles.onChange((name) => pairing.renewProfile(name));

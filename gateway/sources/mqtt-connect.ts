@@ -12,6 +12,7 @@ import { backoff_ms, type Clock } from '../../shared/runtime/clock.ts';
 import { errorText } from '../../shared/runtime/errors.ts';
 import type { Log } from '../../shared/runtime/log.ts';
 import { boundedFrame } from './bounded-frame.ts';
+import type { KeptSubscriptions } from './kept-subscriptions.ts';
 import { ackPackets, OrderedAcks, puback } from './ordered-acks.ts';
 import type { Accept, Source, SourceStatus } from './source.ts';
 import { SourceOutlet } from './source-outlet.ts';
@@ -28,6 +29,8 @@ export interface MqttConnectOptions {
   readonly tls?: (() => ConnectTls) | undefined;
   /** Retained: `online` while connected, `offline` as the last will. */
   readonly status_topic?: string | undefined;
+  /** Missing: the session is not kept, or nobody minds what is left in it. */
+  readonly subscriptions?: KeptSubscriptions | undefined;
   readonly accept: Accept;
   readonly clock: Clock;
   readonly log: Log;
@@ -123,8 +126,14 @@ export class MqttConnectSource implements Source {
 
   async #subscribe(client: MqttClient): Promise<void> {
     this.#attempt = 0;
+    const { name, topics, subscriptions } = this.#options;
+    const before = subscriptions?.of(name) ?? [];
+    const removed = before.filter((topic) => !topics.includes(topic));
     try {
-      await client.subscribeAsync([...this.#options.topics], { qos: 1 });
+      subscriptions?.keep(name, [...topics, ...removed]);
+      await client.subscribeAsync([...topics], { qos: 1 });
+      if (removed.length > 0) await client.unsubscribeAsync(removed);
+      subscriptions?.keep(name, topics);
       this.#outlet.running();
       const { status_topic } = this.#options;
       if (status_topic !== undefined)

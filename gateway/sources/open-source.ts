@@ -7,6 +7,7 @@ import type { Log } from '../../shared/runtime/log.ts';
 import type { SourceConfig } from '../config/config.ts';
 import { Access, secretHash } from './access.ts';
 import type { HttpListenSource } from './http-listen.ts';
+import type { KeptSubscriptions } from './kept-subscriptions.ts';
 import type { ModbusSource } from './modbus.ts';
 import type { ModbusBus } from './modbus-link.ts';
 import type { MqttConnectSource } from './mqtt-connect.ts';
@@ -30,6 +31,8 @@ export interface SourceSurroundings {
   readonly log: Log;
   /** Name of this machine, for MQTT client ids. */
   readonly hostname: string;
+  /** What brokers have of the gateway; missing where a source is only tried. */
+  readonly subscriptions?: KeptSubscriptions;
 }
 
 /** @throws FootbridgeError config_invalid when a file with a password or a key cannot be read. */

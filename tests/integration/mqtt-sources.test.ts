@@ -8,7 +8,8 @@ import mqtt, { type MqttClient } from 'mqtt';
 import { generate, type Packet, parser } from 'mqtt-packet';
 import { describe, expect, test } from 'vitest';
 import { secretHash } from '../../gateway/sources/access.ts';
-import { MqttConnectSource } from '../../gateway/sources/mqtt-connect.ts';
+import { KeptSubscriptions } from '../../gateway/sources/kept-subscriptions.ts';
+import { type MqttConnectOptions, MqttConnectSource } from '../../gateway/sources/mqtt-connect.ts';
 import { MqttListenSource } from '../../gateway/sources/mqtt-listen.ts';
 import type { Accept, Frame } from '../../gateway/sources/source.ts';
 import { systemClock } from '../../shared/runtime/clock.ts';
@@ -278,7 +279,11 @@ interface Broker {
 
 /** What the connecting source promises, whatever the broker. */
 function contract(startBroker: () => Promise<Broker>): void {
-  async function connectSource(port: number, disk: HeldDisk): Promise<MqttConnectSource> {
+  async function connectSource(
+    port: number,
+    disk: HeldDisk,
+    over: Partial<MqttConnectOptions> = {},
+  ): Promise<MqttConnectSource> {
     const source = new MqttConnectSource({
       name: 'building',
       url: `mqtt://127.0.0.1:${port}`,
@@ -287,6 +292,7 @@ function contract(startBroker: () => Promise<Broker>): void {
       accept: disk.accept,
       clock: { ...systemClock, random: () => 0.1 },
       log: silentLog,
+      ...over,
     });
     await source.start();
     workspace.onEnd(() => source.stop());
@@ -320,6 +326,21 @@ function contract(startBroker: () => Promise<Broker>): void {
     await broker.drop();
     await eventually('all arrive again', () => disk.frames.length === 6, 15_000);
     expect(disk.topics.slice(3)).toEqual(['counters/0', 'counters/1', 'counters/2']);
+  });
+
+  test('a topic that has left the configuration is left at the broker too', async () => {
+    const { port } = await startBroker();
+    const path = join(workspace.folder(), 'subscriptions.json');
+    const disk = new HeldDisk();
+    const connectWith = (...topics: string[]) =>
+      connectSource(port, disk, { topics, subscriptions: new KeptSubscriptions(path) });
+    await (await connectWith('counters/#', 'old/#')).stop();
+    await connectWith('counters/#');
+    const sensor = await client(port, 'publisher');
+    await sensor.publishAsync('old/1', '1', { qos: 1 });
+    await sensor.publishAsync('counters/1', '1', { qos: 1 });
+    await eventually('the topic that stays arrives', () => disk.topics.includes('counters/1'));
+    expect(disk.topics).toEqual(['counters/1']);
   });
 
   test('a committed message does not come again', async () => {
