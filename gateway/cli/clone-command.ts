@@ -13,7 +13,7 @@ import type { GatewayStatus } from '../status.ts';
 import { ago } from './ago.ts';
 import { printNext } from './command-line.ts';
 import { type Installation, type Setting, settingOf } from './setting.ts';
-import { viaDaemon } from './via-daemon.ts';
+import { isNotRunning, viaDaemon } from './via-daemon.ts';
 
 /** A login stays with its device, and how many devices there were with its store. */
 const cloneSchema = z.strictObject({
@@ -53,10 +53,10 @@ export function addExport(sensor: Command, installation: Installation): void {
       'after',
       '\nLogins stay here.\n\nExample:\n  footbridge sensor export > sensors.json',
     )
-    .action((_options: object, command: Command) => {
-      const sensors = registryOf(settingOf(command, installation)).list();
+    .action(async (_options: object, command: Command) => {
+      const sensors = await pairedIn(settingOf(command, installation));
       printJson({
-        sensors: sensors.map(({ sensor }) => {
+        sensors: sensors.map((sensor) => {
           const { replaced: _devices, ...kept } = withoutLogin(sensor);
           return kept;
         }),
@@ -73,10 +73,9 @@ export function addImport(sensor: Command, installation: Installation): void {
     .action(async (file: string, options: { json?: boolean }, command: Command) => {
       const wanted = readClone(file);
       const setting = settingOf(command, installation);
+      const paired = await pairedIn(setting);
       const before = new Map(
-        registryOf(setting)
-          .list()
-          .map(({ sensor: known }) => [known.sensor_id, JSON.stringify(clonedOf(known))]),
+        paired.map((known) => [known.sensor_id, JSON.stringify(clonedOf(known))]),
       );
       for (const each of wanted) {
         await viaDaemon(
@@ -104,9 +103,18 @@ function readClone(file: string): z.infer<typeof cloneSchema>['sensors'] {
   return checked.value.sensors;
 }
 
-/** The file is written whole or not at all, so that it can be read beside a running daemon. */
-function registryOf({ files, catalogue }: Setting): SensorRegistry {
-  return new SensorRegistry(files.sensors, catalogue());
+/** From the daemon where one runs: its file is closed to people of the group. */
+async function pairedIn({ files, catalogue }: Setting): Promise<Sensor[]> {
+  try {
+    const { sensors } = await askDaemon<GatewayStatus>(files.socket, 'GET', '/status');
+    const path = (sensor_id: string) => `/sensors/${sensor_id}`;
+    return await Promise.all(
+      sensors.map((each) => askDaemon<Sensor>(files.socket, 'GET', path(each.sensor_id))),
+    );
+  } catch (error) {
+    if (!isNotRunning(error)) throw error;
+    return new SensorRegistry(files.sensors, catalogue()).list().map(({ sensor }) => sensor);
+  }
 }
 
 function clonedOf(sensor: Partial<Sensor>): [string, unknown][] {

@@ -42,7 +42,7 @@ export function addWalkTest(sensor: Command, installation: Installation): void {
     .option('--out <times>', 'how often you will walk out', '1')
     .option('--for <seconds>', 'how long to wait for the sensor', '120')
     .option('--swap', 'where in and out are swapped, pair the sensor the other way round')
-    .option('--who <name>', 'who walks; stands in the evidence', userInfo().username)
+    .option('--who <name>', 'who walks; stands in the evidence', accountName())
     .option('--json', 'print one JSON document')
     .addHelpText(
       'after',
@@ -82,7 +82,7 @@ export async function walkTest(
     throw new FootbridgeError('usage', detail);
   }
   const { socket } = settingOf(command, installation).files;
-  const { who = userInfo().username } = walk;
+  const { who = accountName() } = walk;
   const request = { kind: 'walk_test', sensor_id, who, in: walk.in, out: walk.out };
   const begun = await askDaemon<WalkTestStatus>(socket, 'POST', '/walk-test', request);
   if (walk.json !== true) printLine(`${begun.name}: walk in ${walk.in}×, out ${walk.out}×.`);
@@ -108,7 +108,7 @@ export function addAudit(sensor: Command, installation: Installation): void {
     .option('--start', 'begin: count by hand from now on')
     .option('--in <people>', 'end: how many you counted in')
     .option('--out <people>', 'end: how many you counted out')
-    .option('--who <name>', 'who counts; stands in the evidence', userInfo().username)
+    .option('--who <name>', 'who counts; stands in the evidence', accountName())
     .option('--json', 'print one JSON document')
     .addHelpText(
       'after',
@@ -216,4 +216,13 @@ function peopleOf(option: string, text = ''): number {
   const people = Number(text);
   if (/^\d{1,6}$/.test(text)) return people;
   throw new FootbridgeError('usage', `--${option} is "${text}"; it takes a whole number`);
+}
+
+/** A container may run under a number that no account has. */
+function accountName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return `uid ${process.getuid?.()}`;
+  }
 }

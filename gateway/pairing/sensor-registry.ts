@@ -2,16 +2,9 @@
  * The sensors of this store, in one file that is written whole or not at all. Kept apart from the
  * buffer: configuration can be exported, compared and restored without touching a single count.
  */
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  writeSync,
-} from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { z } from 'zod';
+import { writeDataFile } from '../../shared/runtime/data-file.ts';
 import { errorText, FootbridgeError } from '../../shared/runtime/errors.ts';
 import { problemText, readYaml } from '../config/yaml.ts';
 import { type Catalogue, profileNamed } from '../profiles/catalogue.ts';
@@ -200,12 +193,7 @@ export class SensorRegistry {
       null,
       2,
     );
-    const written = `${this.#path}.new`;
-    const file = openSync(written, 'w', 0o644);
-    writeSync(file, `${file_text}\n`);
-    fsyncSync(file);
-    closeSync(file);
-    renameSync(written, this.#path);
+    writeDataFile(this.#path, `${file_text}\n`);
   }
 }
 

@@ -1,7 +1,8 @@
 /** Who this gateway is at HQ: the one secret in the store, in a file that only its user can read. */
 import { createHash, randomBytes } from 'node:crypto';
-import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { z } from 'zod';
+import { writeDataFile } from '../../shared/runtime/data-file.ts';
 import { FootbridgeError } from '../../shared/runtime/errors.ts';
 
 const credentialSchema = z.object({
@@ -29,9 +30,7 @@ export function readCredential(path: string): Credential {
 }
 
 export function writeCredential(path: string, credential: Credential): void {
-  const written = `${path}.new`;
-  writeFileSync(written, `${JSON.stringify(credential, null, 2)}\n`, { mode: 0o600, flush: true });
-  renameSync(written, path);
+  writeDataFile(path, `${JSON.stringify(credential, null, 2)}\n`);
 }
 
 /** The value of the Authorization header. */
