@@ -2,6 +2,7 @@
  * Real PostgreSQL for tests: the embedded default always, Debian's 15 where it is installed. Test
  * files share one server of each kind and get a database of their own, cloned from a migrated one.
  */
+import { spawnSync } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -25,10 +26,20 @@ export interface Engine {
 }
 
 const debian = '/usr/lib/postgresql/15/bin';
-export const engines: readonly Engine[] = [
+const usual: readonly Engine[] = [
   { name: 'embedded PostgreSQL 18', binaries: undefined },
   { name: 'Debian PostgreSQL 15', binaries: debian },
 ];
+const named = process.env['FOOTBRIDGE_TEST_POSTGRES'];
+export const engines: readonly Engine[] = named === undefined ? usual : serversIn(named);
+
+/** Other servers, as folders with `postgres`: what `npm run engines` has installed. */
+function serversIn(folders: string): Engine[] {
+  return folders.split(':').map((binaries) => {
+    const version = spawnSync(path.join(binaries, 'postgres'), ['--version'], { encoding: 'utf8' });
+    return { name: version.stdout.trim(), binaries };
+  });
+}
 
 /** Registers the suite once for each engine; a missing one is a failure where CI is set. */
 export function describeOnEngines(
