@@ -12,6 +12,7 @@ import { openDatabaseServer } from '../cloud-sync/db/server.ts';
 import { type GatewayIdentity, sha256 } from '../cloud-sync/gateways/credentials.ts';
 import { enrollGateway } from '../cloud-sync/gateways/enroll.ts';
 import { inviteGateway } from '../cloud-sync/gateways/registry.ts';
+import { Admission } from '../cloud-sync/http/admission.ts';
 import { ingestBatch } from '../cloud-sync/ingest/ingest-batch.ts';
 import { Metrics } from '../cloud-sync/metrics.ts';
 import { ensurePartitions } from '../cloud-sync/partitions.ts';
@@ -171,12 +172,22 @@ function batches(from: number, until: number, first_sequence = 1): Batch[] {
   return all;
 }
 
+/** As a gateway drains its backlog: in as many lanes as HQ grants to one that comes alone. */
 async function deliver(
   db: Database,
   gateway: GatewayIdentity,
   all: readonly Batch[],
+  delivered = () => {},
 ): Promise<void> {
-  for (const one of all) await ingestBatch(db, gateway, one, sha256(one.batch_id));
+  const { in_flight } = new Admission(() => clock.monotonic()).budget();
+  const left = all.values();
+  const lane = async () => {
+    for (const one of left) {
+      await ingestBatch(db, gateway, one, sha256(one.batch_id));
+      delivered();
+    }
+  };
+  await Promise.all(Array.from({ length: in_flight }, lane));
 }
 
 async function settle(db: Database, organization_id: string): Promise<void> {
@@ -184,7 +195,7 @@ async function settle(db: Database, organization_id: string): Promise<void> {
   while ((await foldDays(db, organization_id, clock.now())) > 0);
 }
 
-/** As in the service: one batch after the other, the worker beside them. */
+/** As in the service: the worker beside the batches. */
 async function lateStore(
   db: Database,
   organization_id: string,
@@ -194,10 +205,7 @@ async function lateStore(
   const rollups = rollupWorker({ db, metrics: new Metrics(), clock, log: silentLog });
   await rollups.start();
   const took_ms = await timed(async () => {
-    for (const one of backlog) {
-      await ingestBatch(db, gateway, one, sha256(one.batch_id));
-      rollups.wake();
-    }
+    await deliver(db, gateway, backlog, () => rollups.wake());
     for (;;) {
       const { dirty_hours, dirty_days } = await rollupState(db, organization_id);
       if (dirty_hours + dirty_days === 0) break;

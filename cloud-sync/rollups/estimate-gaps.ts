@@ -28,8 +28,32 @@ export interface Gaps {
   readonly until: string;
 }
 
-/** Writes the estimates of claimed days, and what hours then say. @param values organization, stores, dates, now in ms. */
-export async function estimateGaps({ query }: Transaction, values: unknown[]): Promise<void> {
+/** Local dates of stores, side by side. */
+export interface StoreDates {
+  readonly stores: readonly string[];
+  readonly dates: readonly string[];
+}
+
+/** Writes the estimates of claimed days, and what hours then say. @param now_ms HQ's clock. */
+export async function estimateGaps(
+  { query }: Transaction,
+  organization_id: string,
+  days: StoreDates,
+  now_ms: number,
+): Promise<void> {
+  // Most days have no gap, and looking for one costs more than the fold.
+  const [incomplete] = await query<StoreDates>(
+    `select coalesce(array_agg(d.store_id), '{}') as stores,
+       coalesce(array_agg(d.date::text), '{}') as dates
+     from unnest($2::uuid[], $3::date[]) as d (store_id, date)
+     where exists (select from public.store_hourly h
+         where h.organization_id = $1 and h.store_id = d.store_id and h.local_date = d.date
+           and (h.coverage < 0.99 or h.estimated_in is not null or h.status = 'estimated'))
+       or exists (select from public.gap_estimates g
+         where g.organization_id = $1 and g.store_id = d.store_id and g.local_date = d.date)`,
+    [organization_id, days.stores, days.dates],
+  );
+  if (incomplete === undefined || incomplete.stores.length === 0) return;
   await query(
     `with day as materialized (
        select * from unnest($2::uuid[], $3::date[]) as d (store_id, date)
@@ -73,7 +97,7 @@ export async function estimateGaps({ query }: Transaction, values: unknown[]): P
      from hour w
      where h.organization_id = $1 and h.store_id = w.store_id and h.start_time = w.start_time
        and (h.estimated_in, h.status) is distinct from (w.estimated_in, w.status)`,
-    values,
+    [organization_id, incomplete.stores, incomplete.dates, now_ms],
   );
 }
 

@@ -36,10 +36,12 @@ export async function foldDays(
   return db.inTenant({ organization_id }, 'app_rollup', async (tx) => {
     const days = await claim(tx, organization_id);
     if (days.length === 0) return 0;
-    const values = [organization_id, days.map((d) => d.store_id), days.map((d) => d.date)];
+    const stores = days.map((d) => d.store_id);
+    const dates = days.map((d) => d.date);
+    const values = [organization_id, stores, dates];
     // Statements of their own, after the claim: their snapshots must be younger than its locks.
     await tx.query(occupancy, [...values, now_ms]);
-    await estimateGaps(tx, [...values, now_ms]);
+    await estimateGaps(tx, organization_id, { stores, dates }, now_ms);
     await tx.query(totals, values);
     return days.length;
   });

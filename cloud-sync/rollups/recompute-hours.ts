@@ -22,28 +22,27 @@ export const hours_of_marks = `hour as materialized (
 )`;
 
 /**
- * Rows of a table that the computation no longer has. Each hour looks up its own (`offset 0` keeps it
- * so): joined as sets, the planner may read all hours of the organization, or compare each row with
- * each (2.3 s instead of 0.5 s for 720 hours).
+ * Deletes the rows of a table that the computation no longer has. Each hour looks up its own
+ * (`offset 0` keeps it so), and what is found is deleted by where it stands: joined as sets, the
+ * planner compares each hour with all that a table without statistics holds (4 s instead of none for
+ * 200 hours). Nobody else writes these rows meanwhile: the marks of their hours and days are held.
  *
  * @param key what names a row beside its store, of `o`.
  * @param computed what stands now, as `f`.
  */
-export function gone(table: string, key: string, computed: string): string {
-  return `(select o.store_id, ${key} from hour h cross join lateral (
-      select * from public.${table} t
+export function deleteGone(table: string, key: string, computed: string): string {
+  return `delete from public.${table} where organization_id = $1 and ctid = any (array(
+    select o.ctid from hour h cross join lateral (
+      select t.ctid, t.* from public.${table} t
       where t.organization_id = $1 and t.store_id = h.store_id and t.start_time = h.start_time
       offset 0
     ) o
     where (o.store_id, ${key}) not in (
-      select f.store_id, ${key.replaceAll('o.', 'f.')} from ${computed}))`;
+      select f.store_id, ${key.replaceAll('o.', 'f.')} from ${computed})))`;
 }
 
 const write_sensor_hours = `sensor_gone as (
-  delete from public.hourly_analytics o
-  using ${gone('hourly_analytics', 'o.start_time, o.sensor_id', 'computed f where f.sensor_id is not null')} g
-  where o.organization_id = $1 and o.store_id = g.store_id and o.start_time = g.start_time
-    and o.sensor_id = g.sensor_id
+  ${deleteGone('hourly_analytics', 'o.start_time, o.sensor_id', 'computed f where f.sensor_id is not null')}
 ), sensor_written as (
   insert into public.hourly_analytics as o (organization_id, store_id, sensor_id, start_time,
     end_time, local_date, local_hour, utc_offset_min, total_in, total_out, footfall, mall_traffic,
@@ -73,9 +72,7 @@ const write_sensor_hours = `sensor_gone as (
  * `estimated` of it. An hour that did change is measured only, until its day is folded.
  */
 const write_store_hours = `store_gone as (
-  delete from public.store_hourly o
-  using ${gone('store_hourly', 'o.start_time', 'computed f where f.sensor_id is null')} g
-  where o.organization_id = $1 and o.store_id = g.store_id and o.start_time = g.start_time
+  ${deleteGone('store_hourly', 'o.start_time', 'computed f where f.sensor_id is null')}
 )
 insert into public.store_hourly as o (organization_id, store_id, start_time, end_time, local_date,
   local_hour, utc_offset_min, business_date, total_in, total_out, footfall, staff_in,

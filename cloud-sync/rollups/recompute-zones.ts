@@ -1,7 +1,7 @@
 /** Hours of zones from raw: how full a zone was and how long people stayed. */
 import type { Transaction } from '../db/pool.ts';
 import type { DirtyHour } from './recompute-hours.ts';
-import { gone, hours_of_marks } from './recompute-hours.ts';
+import { deleteGone, hours_of_marks } from './recompute-hours.ts';
 
 /** Somebody who is gone within two minutes has bounced. */
 const short_stay_s = 120;
@@ -26,10 +26,7 @@ export async function recomputeZones(
          group by p.sensor_id, p.region_id
        ) r
      ), gone as (
-       delete from public.zone_hourly o
-       using ${gone('zone_hourly', 'o.start_time, o.sensor_id, o.region_id', 'fresh f')} g
-       where o.organization_id = $1 and o.store_id = g.store_id and o.start_time = g.start_time
-         and o.sensor_id = g.sensor_id and o.region_id = g.region_id
+       ${deleteGone('zone_hourly', 'o.start_time, o.sensor_id, o.region_id', 'fresh f')}
      )
      insert into public.zone_hourly as o (organization_id, store_id, start_time, end_time,
        sensor_id, region_id, local_date, local_hour, mean_occupancy, peak_occupancy, dwell_time,

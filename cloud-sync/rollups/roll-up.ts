@@ -21,11 +21,13 @@ export async function dirtyOrganizations(db: Database): Promise<string[]> {
 /**
  * Claims dirty hours of one organization and recomputes them. Several workers may do so at once.
  *
+ * @param rest_ms leaves hours alone that were marked less than this ago: the next batch of a backlog
+ *   marks the hour that the last one ended in, and would wait for the worker that has it.
  * @returns how many hours were recomputed; 0 when none is left or others have them.
  */
-export async function rollUp(db: Database, organization_id: string): Promise<number> {
+export async function rollUp(db: Database, organization_id: string, rest_ms = 0): Promise<number> {
   return db.inTenant({ organization_id }, 'app_rollup', async (tx) => {
-    const claimed = await claim(tx, organization_id);
+    const claimed = await claim(tx, organization_id, rest_ms);
     if (claimed.length === 0) return 0;
     await markDays(tx, organization_id, claimed);
     // Statements of their own, after the claim: their snapshots must be younger than its locks, or a
@@ -36,17 +38,22 @@ export async function rollUp(db: Database, organization_id: string): Promise<num
   });
 }
 
-function claim({ query }: Transaction, organization_id: string): Promise<DirtyHour[]> {
+function claim(
+  { query }: Transaction,
+  organization_id: string,
+  rest_ms: number,
+): Promise<DirtyHour[]> {
   return query<DirtyHour>(
     `with claimed as materialized (
        select store_id, bucket from app.rollup_dirty
-       where organization_id = $1 order by store_id, bucket limit ${claim_max}
+       where organization_id = $1 and marked_at <= now() - $2 * interval '1 millisecond'
+       order by store_id, bucket limit ${claim_max}
        for update skip locked
      )
      delete from app.rollup_dirty d using claimed c
      where d.organization_id = $1 and d.store_id = c.store_id and d.bucket = c.bucket
      returning d.store_id, d.bucket`,
-    [organization_id],
+    [organization_id, rest_ms],
   );
 }
 

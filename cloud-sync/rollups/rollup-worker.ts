@@ -12,6 +12,8 @@ type Done = 'hq_rollup_hourly_recomputed_total' | 'hq_rollup_daily_folded_total'
 
 /** How long an hour marked by another process may wait. */
 const idle_ms = 1_000;
+/** Longer than the batches of a backlog are apart, too short for a person to notice. */
+const rest_ms = 150;
 
 export function rollupWorker(options: {
   db: Database;
@@ -39,8 +41,11 @@ export function rollupWorker(options: {
           failures.push(error);
         }
       };
-      for (const id of await dirtyOrganizations(db)) {
-        await untilClean('hq_rollup_hourly_recomputed_total', () => rollUp(db, id));
+      const dirty = await dirtyOrganizations(db);
+      // What is marked meanwhile wakes the worker for another pass.
+      if (dirty.length > 0) await clock.sleep(rest_ms, signal);
+      for (const id of dirty) {
+        await untilClean('hq_rollup_hourly_recomputed_total', () => rollUp(db, id, rest_ms - 10));
       }
       for (const id of await organizationsWithDirtyDays(db)) {
         await untilClean('hq_rollup_daily_folded_total', () => foldDays(db, id, clock.now()));
