@@ -56,7 +56,7 @@ export interface StatusParts {
   readonly clock: Clock;
   /** Whose disk holds the buffer. */
   readonly data_dir: string;
-  readonly certificates: readonly EndingCertificate[];
+  readonly certificates: () => readonly EndingCertificate[];
 }
 
 export async function gatewayStatus(
@@ -75,7 +75,7 @@ export async function gatewayStatus(
     sensors: sensorStatuses(parts),
     ignored: pipeline.ignored(),
     profile_faults: parts.profiles.faults(),
-    certificates: parts.certificates,
+    certificates: parts.certificates(),
     uplink,
   };
 }
@@ -107,7 +107,7 @@ export async function heartbeatOf(parts: StatusParts): Promise<Heartbeat> {
     }),
     quarantined: stats.quarantined.map(({ source, reason, count }) => ({ source, reason, count })),
     disk: diskSpace(parts.data_dir),
-    certificates: [...parts.certificates],
+    certificates: [...parts.certificates()],
   };
 }
 

@@ -10,8 +10,25 @@ export interface EndingCertificate {
   readonly expires_at: number;
 }
 
-/** Read once, as the sources do: a renewed file counts after a restart. @throws config_invalid */
-export function certificatesOf(sources: readonly SourceConfig[]): EndingCertificate[] {
+/**
+ * @returns reads them again, because sources do. While one is being replaced, what was read last.
+ * @throws FootbridgeError config_invalid where one cannot be read at first.
+ */
+export function certificatesOf(
+  sources: readonly SourceConfig[],
+): () => readonly EndingCertificate[] {
+  let known = readAll(sources);
+  return () => {
+    try {
+      known = readAll(sources);
+    } catch {
+      // Its source goes on with what it has, too.
+    }
+    return known;
+  };
+}
+
+function readAll(sources: readonly SourceConfig[]): EndingCertificate[] {
   return sources.flatMap((source) => {
     if (!('tls' in source) || source.tls?.cert_file === undefined) return [];
     const certificate = readSetting(source.name, 'tls.cert_file', source.tls.cert_file);

@@ -6,8 +6,14 @@
  * really send.
  */
 import { once } from 'node:events';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { createServer as createTlsServer } from 'node:https';
+import {
+  createServer,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
+import { createServer as createTlsServer, type ServerOptions } from 'node:https';
 import type { TLSSocket } from 'node:tls';
 import type { Clock } from '../../shared/runtime/clock.ts';
 import { errorText } from '../../shared/runtime/errors.ts';
@@ -16,6 +22,7 @@ import { Access, type Login, type Visitor } from './access.ts';
 import { boundedFrame } from './bounded-frame.ts';
 import { credentialOf, deviceAddress } from './http-request.ts';
 import { pushedBody, request_bytes_max } from './pushed-body.ts';
+import { followCertificate } from './renewed-certificate.ts';
 import type { Accept, Source, SourceStatus } from './source.ts';
 import { SourceOutlet } from './source-outlet.ts';
 import { certifiedName, type ListenTls } from './tls.ts';
@@ -26,7 +33,8 @@ export interface HttpListenOptions {
   readonly port: number;
   /** `query:NAME` or `header:NAME` where the device names itself there; else its path is its name. */
   readonly device_id?: string | undefined;
-  readonly tls?: ListenTls | undefined;
+  /** Read again while the source runs: certificates are renewed. */
+  readonly tls?: (() => ListenTls) | undefined;
   readonly access?: Access;
   readonly accept: Accept;
   readonly clock: Clock;
@@ -46,6 +54,7 @@ export class HttpListenSource implements Source {
   #server: Server | undefined;
   #pending = 0;
   #cancelRetry = () => {};
+  #stopFollowing = () => {};
   #stopped = false;
 
   constructor(options: HttpListenOptions) {
@@ -62,6 +71,7 @@ export class HttpListenSource implements Source {
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#cancelRetry();
+    this.#stopFollowing();
     this.#outlet.stopped();
     if (this.#server?.listening !== true) return;
     const closed = once(this.#server, 'close');
@@ -99,8 +109,7 @@ export class HttpListenSource implements Source {
     const take = (request: IncomingMessage, response: ServerResponse) => {
       void this.#answer(request, response);
     };
-    const server =
-      tls === undefined ? createServer(limits, take) : createTlsServer({ ...limits, ...tls }, take);
+    const server = tls === undefined ? createServer(limits, take) : this.#secure(tls, limits, take);
     this.#server = server;
     server.on('listening', () => this.#outlet.running());
     server.on('error', (error) => {
@@ -115,6 +124,14 @@ export class HttpListenSource implements Source {
       if (this.#outlet.refused(who)) log.warn({ source: this.name, detail: who }, 'device refused');
     });
     server.listen(port, host);
+  }
+
+  #secure(tls: () => ListenTls, limits: ServerOptions, take: RequestListener) {
+    const shown = tls();
+    const server = createTlsServer({ ...limits, ...shown }, take);
+    this.#stopFollowing();
+    this.#stopFollowing = followCertificate(server, shown, tls, this.#options.clock);
+    return server;
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {

@@ -15,6 +15,7 @@ import { Access, type Login, type Visitor } from './access.ts';
 import { boundedFrame } from './bounded-frame.ts';
 import { type Client, type Door, type Entered, MqttDevice } from './mqtt-device.ts';
 import type { Publish } from './mqtt-packets.ts';
+import { followCertificate } from './renewed-certificate.ts';
 import type { Accept, Source, SourceStatus } from './source.ts';
 import { SourceOutlet } from './source-outlet.ts';
 import { certifiedName, type ListenTls } from './tls.ts';
@@ -23,7 +24,8 @@ export interface MqttListenOptions {
   readonly name: string;
   readonly host: string;
   readonly port: number;
-  readonly tls?: ListenTls | undefined;
+  /** Read again while the source runs: certificates are renewed. */
+  readonly tls?: (() => ListenTls) | undefined;
   readonly access?: Access;
   readonly accept: Accept;
   readonly clock: Clock;
@@ -51,6 +53,7 @@ export class MqttListenSource implements Source {
   };
   #server: Server | undefined;
   #cancelRetry = () => {};
+  #stopFollowing = () => {};
   #stopped = false;
 
   constructor(options: MqttListenOptions) {
@@ -67,6 +70,7 @@ export class MqttListenSource implements Source {
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#cancelRetry();
+    this.#stopFollowing();
     this.#outlet.stopped();
     for (const device of this.#devices.keys()) device.close();
     if (this.#server?.listening === true) {
@@ -151,8 +155,7 @@ export class MqttListenSource implements Source {
     const take = (socket: Socket) => {
       this.#devices.set(new MqttDevice(socket, this.#door), null);
     };
-    const server = tls === undefined ? createServer(take) : createTlsServer(tls, take);
-    if (tls !== undefined) this.#watchHandshakes(server);
+    const server = tls === undefined ? createServer(take) : this.#secure(tls, take);
     this.#server = server;
     server.on('listening', () => this.#outlet.running());
     server.on('error', (error) => {
@@ -162,6 +165,15 @@ export class MqttListenSource implements Source {
       this.#cancelRetry = clock.after(rebind_ms, () => this.#listen());
     });
     server.listen(port, host);
+  }
+
+  #secure(tls: () => ListenTls, take: (socket: Socket) => void): Server {
+    const shown = tls();
+    const server = createTlsServer(shown, take);
+    this.#watchHandshakes(server);
+    this.#stopFollowing();
+    this.#stopFollowing = followCertificate(server, shown, tls, this.#options.clock);
+    return server;
   }
 
   /** A device with a wrong clock or without a certificate would otherwise fail unseen. */

@@ -81,7 +81,7 @@ async function openListener(
   around: SourceSurroundings,
 ): Promise<MqttListenSource> {
   const { name, host, port, allow_anonymous } = config;
-  const tls = config.tls === undefined ? undefined : listenTls(name, config.tls);
+  const tls = listenTlsOf(config);
   const users = config.users.map(({ username, password_file, topics }) => {
     const secret_sha256 = secretHash(readPassword(name, password_file));
     return { username, secret_sha256, addresses: topics };
@@ -96,7 +96,7 @@ async function openPushListener(
   around: SourceSurroundings,
 ): Promise<HttpListenSource> {
   const { name, host, port, device_id, allow_anonymous } = config;
-  const tls = config.tls === undefined ? undefined : listenTls(name, config.tls);
+  const tls = listenTlsOf(config);
   const access = new Access({ allow_anonymous, users: [] });
   const { HttpListenSource } = await import('./http-listen.ts');
   return new HttpListenSource({ name, host, port, device_id, tls, access, ...around });
@@ -115,6 +115,13 @@ async function openClient(
   const own = { name, url, topics, client_id, username, password, status_topic, tls };
   const { MqttConnectSource } = await import('./mqtt-connect.ts');
   return new MqttConnectSource({ ...own, ...around });
+}
+
+/** Read at every look, so that a renewed certificate needs no restart; now, to fail early. */
+function listenTlsOf({ name, tls }: Of<'mqtt-listen' | 'http-listen'>) {
+  if (tls === undefined) return undefined;
+  listenTls(name, tls);
+  return () => listenTls(name, tls);
 }
 
 function readPassword(source: string, file: string): string {

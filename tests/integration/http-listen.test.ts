@@ -237,11 +237,12 @@ describe('a sensor with a login of its own', () => {
 
 testWith(openssl, 'over TLS a device’s certificate is its login', async () => {
   const made = certificates(workspace.folder(), 'door', 'window');
-  const tls = listenTls('push', {
-    cert_file: made.server.cert,
-    key_file: made.server.key,
-    client_ca_file: made.authority,
-  });
+  const tls = () =>
+    listenTls('push', {
+      cert_file: made.server.cert,
+      key_file: made.server.key,
+      client_ca_file: made.authority,
+    });
   const access = new Access({ allow_anonymous: false, users: [] });
   const { source, frames } = await listen({ tls, access });
   source.setLogins([{ username: 'door', secret_sha256: '', addresses: ['/door'] }]);

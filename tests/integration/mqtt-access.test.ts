@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { existsSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import mqtt, { type IClientOptions, type MqttClient } from 'mqtt';
 import { describe, expect, test } from 'vitest';
@@ -7,7 +7,7 @@ import { Access, type AccessRules, secretHash } from '../../gateway/sources/acce
 import { MqttConnectSource } from '../../gateway/sources/mqtt-connect.ts';
 import { MqttListenSource } from '../../gateway/sources/mqtt-listen.ts';
 import { connectTls, type ListenTls, listenTls } from '../../gateway/sources/tls.ts';
-import { systemClock } from '../../shared/runtime/clock.ts';
+import { type Clock, systemClock } from '../../shared/runtime/clock.ts';
 import { silentLog } from '../../shared/runtime/log.ts';
 import { certificates } from '../support/certificates.ts';
 import { describeWith, openssl, testWith } from '../support/debian-part.ts';
@@ -20,7 +20,12 @@ const workspace = new Workspace();
 describe('who may publish to the gateway as the broker', () => {
   const sensor = { username: 'door', secret_sha256: secretHash('s3cret'), addresses: ['c/door'] };
 
-  async function listen(log: FrameLog, rules: Partial<AccessRules> = {}, tls?: ListenTls) {
+  async function listen(
+    log: FrameLog,
+    rules: Partial<AccessRules> = {},
+    tls?: () => ListenTls,
+    clock: Clock = systemClock,
+  ) {
     const access = new Access({ allow_anonymous: true, users: [], ...rules });
     const source = new MqttListenSource({
       name: 'sensors',
@@ -29,7 +34,7 @@ describe('who may publish to the gateway as the broker', () => {
       tls,
       access,
       accept: log.accept,
-      clock: systemClock,
+      clock,
       log: silentLog,
     });
     source.setLogins([sensor]);
@@ -96,11 +101,12 @@ describe('who may publish to the gateway as the broker', () => {
 
   testWith(openssl, 'over TLS with an authority, a certificate is the login', async () => {
     const made = certificates(workspace.folder(), 'door', 'window');
-    const tls = listenTls('sensors', {
-      cert_file: made.server.cert,
-      key_file: made.server.key,
-      client_ca_file: made.authority,
-    });
+    const tls = () =>
+      listenTls('sensors', {
+        cert_file: made.server.cert,
+        key_file: made.server.key,
+        client_ca_file: made.authority,
+      });
     const source = await listen(collectFrames(), { allow_anonymous: false }, tls);
     const as = (name: string) => ({ ...made.trust, ...made.client(name) });
     expect(await published(source.port, 'c/door', as('door'))).toBe(true);
@@ -110,9 +116,33 @@ describe('who may publish to the gateway as the broker', () => {
     expect(source.status().last_refusal).toContain('TLS handshake');
   });
 
+  testWith(
+    openssl,
+    'a renewed certificate is shown without a restart, half of one is not',
+    async () => {
+      const made = certificates(workspace.folder());
+      const renewed = certificates(workspace.folder());
+      const { cert, key } = made.server;
+      const tls = () => listenTls('sensors', { cert_file: cert, key_file: key });
+      const clock: Clock = {
+        ...systemClock,
+        after: (ms, run) => systemClock.after(Math.min(ms, 5), run),
+      };
+      const source = await listen(collectFrames(), {}, tls, clock);
+      const isTrusted = (by: typeof made) => published(source.port, 'c/window', by.trust);
+      copyFileSync(renewed.server.cert, cert);
+      await systemClock.sleep(50);
+      expect(await isTrusted(made)).toBe(true);
+      copyFileSync(renewed.server.key, key);
+      await expect.poll(() => isTrusted(renewed), { timeout: 5_000 }).toBe(true);
+      expect(await isTrusted(made)).toBe(false);
+    },
+  );
+
   testWith(openssl, 'over TLS without one, a name and a password are', async () => {
     const made = certificates(workspace.folder());
-    const tls = listenTls('sensors', { cert_file: made.server.cert, key_file: made.server.key });
+    const tls = () =>
+      listenTls('sensors', { cert_file: made.server.cert, key_file: made.server.key });
     const source = await listen(collectFrames(), {}, tls);
     const login = { username: 'door', password: 's3cret' };
     expect(await published(source.port, 'c/door', { ...made.trust, ...login })).toBe(true);
