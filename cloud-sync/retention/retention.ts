@@ -15,6 +15,21 @@ const deletions = [
     where organization_id = $1 and start_time < $2::timestamptz - interval '2 years 1 month'`,
   ],
   [
+    'store_hourly',
+    `delete from public.store_hourly
+    where organization_id = $1 and start_time < $2::timestamptz - interval '2 years 1 month'`,
+  ],
+  [
+    'zone_hourly',
+    `delete from public.zone_hourly
+    where organization_id = $1 and start_time < $2::timestamptz - interval '2 years 1 month'`,
+  ],
+  [
+    'gap_estimates',
+    `delete from public.gap_estimates
+    where organization_id = $1 and start_time < $2::timestamptz - interval '2 years 1 month'`,
+  ],
+  [
     'daily_analytics',
     `delete from public.daily_analytics
     where organization_id = $1 and date < $2::timestamptz - interval '5 years'`,

@@ -151,6 +151,30 @@ describeOnEngines('retention', (engine) => {
         [...ids, months],
       );
       await hq.asOwner(
+        `insert into store_hourly (organization_id, store_id, start_time, end_time, local_date,
+           local_hour, utc_offset_min, business_date, total_in, total_out, footfall,
+           out_of_hours_in, in_quarters, out_quarters, trading_s, sensors_expected, sensors_heard,
+           status)
+         select $1, $2, h, h, h::date, 0, 0, h::date, 0, 0, 0, 0, '{0,0,0,0}', '{0,0,0,0}', 0, 0, 0,
+           'closed'
+         from (select now() - make_interval(months => $3)) t (h)`,
+        [...ids, months],
+      );
+      await hq.asOwner(
+        `insert into zone_hourly (organization_id, store_id, start_time, end_time, sensor_id,
+           region_id, local_date, local_hour, readings, covered_s)
+         select $1, $2, h, h, 'd', 'r', h::date, 0, 0, 0
+         from (select now() - make_interval(months => $3)) t (h)`,
+        [...ids, months],
+      );
+      await hq.asOwner(
+        `insert into gap_estimates (organization_id, store_id, start_time, sensor_id, local_date,
+           estimated_in, missing_share, median_in, basis, scale)
+         select $1, $2, h, 'd', h::date, 0, 1, 0, 3, 1
+         from (select now() - make_interval(months => $3)) t (h)`,
+        [...ids, months],
+      );
+      await hq.asOwner(
         `insert into daily_analytics (organization_id, store_id, date, total_footfall, total_in,
            total_out, out_of_hours_in, hours_in_day, trading_s, status)
          values ($1, $2, now() - make_interval(years => $3), 0, 0, 0, 0, 24, 0, 'closed')`,
@@ -158,6 +182,12 @@ describeOnEngines('retention', (engine) => {
       );
     }
     const run = await runRetention(hq.db, { archive_dir, clock: systemClock });
-    expect(run.deleted).toMatchObject({ hourly_analytics: 1, daily_analytics: 1 });
+    expect(run.deleted).toMatchObject({
+      hourly_analytics: 1,
+      store_hourly: 1,
+      zone_hourly: 1,
+      gap_estimates: 1,
+      daily_analytics: 1,
+    });
   });
 });
