@@ -8,6 +8,7 @@ import { systemBoot, systemClock } from '../shared/runtime/clock.ts';
 import { Lifecycle, type Part } from '../shared/runtime/lifecycle.ts';
 import type { Log } from '../shared/runtime/log.ts';
 import { type NotifyEnvironment, sdNotify } from '../shared/runtime/sd-notify.ts';
+import { quotaBytes } from './buffer/quota-bytes.ts';
 import { ReadingBuffer } from './buffer/reading-buffer.ts';
 import { type Config, dataFiles } from './config/config.ts';
 import { Dating } from './dating.ts';
@@ -56,6 +57,7 @@ export async function startGateway(options: GatewayOptions): Promise<{ stop(): P
   const { buffer, recovered } = await ReadingBuffer.open({
     path: files.buffer,
     mode: config.buffer.commit,
+    quota_bytes: quotaBytes(config),
     clock,
     log,
   });

@@ -9,21 +9,18 @@
 import type { Statement } from 'better-sqlite3';
 import { type BatchBody, batchBodies } from './batch-body.ts';
 import type { Lane, PendingBatch } from './entry.ts';
+import { Offered } from './offered.ts';
+import { newestOf, type Range, size, touches } from './range.ts';
 import type { Connection } from './schema.ts';
 
 /** When more than a batch waits, the live lane takes only this much of it: it has to be quick. */
 const live_rows_max = 500;
 
-interface Claim {
+interface Claim extends Range {
   readonly batch_id: string;
-  readonly first_sequence: number;
-  readonly last_sequence: number;
   readonly is_settled: boolean;
-}
-
-interface Range {
-  readonly first_sequence: number;
-  readonly last_sequence: number;
+  /** Sequences of its range that have no row: their readings were added to others. */
+  readonly holes: number;
 }
 
 export interface OutgoingBatch extends BatchBody {
@@ -37,12 +34,16 @@ export class Delivery {
   #settled_sequence = 0;
   #gateway_id: string | null = null;
   #first_sequence = 1;
+  /** Sequences beyond the mark that have no row. */
+  #holes = 0;
+  readonly #offered: Offered;
   /** Ordered by sequence; they never overlap. */
   #claims: Claim[] = [];
 
   constructor(connection: Connection) {
     this.#statements = prepareAll(connection);
     this.#body = batchBodies(connection);
+    this.#offered = new Offered(connection);
     this.reload();
   }
 
@@ -53,7 +54,9 @@ export class Delivery {
       settled_sequence: number;
       gateway_id: string | null;
       first_sequence: number;
+      merged: number;
     };
+    this.#holes = life.merged;
     this.#epoch = life.epoch;
     this.#gateway_id = life.gateway_id;
     this.#first_sequence = life.first_sequence;
@@ -90,12 +93,33 @@ export class Delivery {
     return this.#settled_sequence;
   }
 
-  /** Readings up to `newest` that HQ has not settled. Sequences have no holes, so nothing is scanned. */
+  /** Readings up to `newest` that HQ has not settled. Holes are counted as they come: no scan. */
   unsettled(newest: number): number {
     const beyond = this.#claims
       .filter((claim) => claim.is_settled)
-      .reduce((n, c) => n + size(c), 0);
-    return newest - this.#settled_sequence - beyond;
+      .reduce((n, c) => n + size(c) - c.holes, 0);
+    return newest - this.#settled_sequence - this.#holes - beyond;
+  }
+
+  /** The first sequences from `from` to `until` that no batch has ever held, or null. */
+  neverSent(from: number, until: number): Range | null {
+    const barriers = [...this.#claims, ...this.#offered.list()].sort(
+      (a, b) => a.first_sequence - b.first_sequence,
+    );
+    let first_sequence = Math.max(from, this.#settled_sequence + 1);
+    for (const barrier of barriers) {
+      if (barrier.first_sequence > first_sequence) {
+        const last_sequence = Math.min(until, barrier.first_sequence - 1);
+        if (last_sequence >= first_sequence) return { first_sequence, last_sequence };
+      }
+      first_sequence = Math.max(first_sequence, barrier.last_sequence + 1);
+    }
+    return until >= first_sequence ? { first_sequence, last_sequence: until } : null;
+  }
+
+  /** Rows that {@link neverSent} gave are gone, their people are in others of them. */
+  merged(rows: number): void {
+    this.#saveHoles(this.#holes + rows);
   }
 
   /** The oldest sequence that HQ has not settled; one past the newest when it has them all. */
@@ -134,22 +158,28 @@ export class Delivery {
       claim.batch_id === batch_id ? { ...claim, is_settled: true } : claim,
     );
     let mark = this.#settled_sequence;
+    let passed = 0;
     const left: Claim[] = [];
     for (const claim of settled) {
       const last = left.at(-1);
       if (left.length === 0 && claim.is_settled && claim.first_sequence <= mark + 1) {
         mark = claim.last_sequence;
+        passed += claim.holes;
       } else if (last?.is_settled && claim.is_settled && touches(last, claim)) {
-        left.splice(-1, 1, { ...last, last_sequence: claim.last_sequence });
+        const holes = last.holes + claim.holes;
+        left.splice(-1, 1, { ...last, last_sequence: claim.last_sequence, holes });
       } else left.push(claim);
     }
     this.#replaceClaims(left);
+    if (passed > 0) this.#saveHoles(this.#holes - passed);
+    this.#offered.forget(mark);
     this.#statements.saveSettled.run(mark);
     this.#settled_sequence = mark;
   }
 
   /** HQ will never take this batch as it is; its readings go into smaller ones. */
   abandon(batch_id: string): void {
+    for (const claim of this.#claims) if (claim.batch_id === batch_id) this.#offered.add(claim);
     this.#replaceClaims(this.#claims.filter((claim) => claim.batch_id !== batch_id));
   }
 
@@ -160,14 +190,19 @@ export class Delivery {
    */
   rewind(settled_sequence: number): void {
     const mark = Math.max(settled_sequence, this.#first_sequence - 1);
+    const again = { first_sequence: mark + 1, last_sequence: this.#settled_sequence };
+    for (const range of [again, ...this.#claims]) this.#offered.add(range);
+    this.#saveHoles(Math.max(0, this.#holes + this.#holesIn(again)));
     this.#replaceClaims([]);
     this.#statements.saveSettled.run(mark);
     this.#settled_sequence = mark;
   }
 
   /** This file is older than HQ's memory of it: from now on it is another life of the buffer. */
-  beginEpoch(epoch: string): void {
+  beginEpoch(epoch: string, newest: number): void {
     this.rewind(0);
+    // Its other life may have sent all of it.
+    this.#offered.add({ first_sequence: 1, last_sequence: newest });
     this.#statements.saveEpoch.run(epoch);
     this.#epoch = epoch;
   }
@@ -184,11 +219,30 @@ export class Delivery {
     else range = gaps[0] ?? (isLong ? tail : undefined);
     if (range === undefined) return null;
     const { first_sequence } = range;
-    const last_sequence = Math.min(range.last_sequence, first_sequence + rows_max - 1);
-    const claim = { batch_id, first_sequence, last_sequence, is_settled: false };
-    this.#statements.claim.run(batch_id, first_sequence, last_sequence, 0);
+    const last_sequence = Math.min(range.last_sequence, this.#endOf(first_sequence, rows_max));
+    const holes = this.#holesIn({ first_sequence, last_sequence });
+    const claim = { batch_id, first_sequence, last_sequence, is_settled: false, holes };
+    this.#statements.claim.run(batch_id, first_sequence, last_sequence, 0, holes);
     this.#claims = [...this.#claims, claim].sort((a, b) => a.first_sequence - b.first_sequence);
     return claim;
+  }
+
+  /** Where `rows_max` rows from `first_sequence` on end, with the holes after them. */
+  #endOf(first_sequence: number, rows_max: number): number {
+    if (this.#holes === 0) return first_sequence + rows_max - 1;
+    const next = this.#statements.rowAfter.get(first_sequence, rows_max) as number | undefined;
+    return next === undefined ? Number.MAX_SAFE_INTEGER : next - 1;
+  }
+
+  #holesIn(range: Range): number {
+    const { first_sequence, last_sequence } = range;
+    if (last_sequence < first_sequence) return 0;
+    return size(range) - (this.#statements.rowsIn.get(first_sequence, last_sequence) as number);
+  }
+
+  #saveHoles(holes: number): void {
+    this.#statements.saveHoles.run(holes);
+    this.#holes = holes;
   }
 
   /** Ranges that no batch has claimed, oldest first. */
@@ -206,23 +260,12 @@ export class Delivery {
 
   #replaceClaims(claims: Claim[]): void {
     this.#statements.dropClaims.run();
-    for (const { batch_id, first_sequence, last_sequence, is_settled } of claims) {
-      this.#statements.claim.run(batch_id, first_sequence, last_sequence, is_settled ? 1 : 0);
+    for (const { batch_id, first_sequence, last_sequence, is_settled, holes } of claims) {
+      const settled = is_settled ? 1 : 0;
+      this.#statements.claim.run(batch_id, first_sequence, last_sequence, settled, holes);
     }
     this.#claims = claims;
   }
-}
-
-function size({ first_sequence, last_sequence }: Range): number {
-  return last_sequence - first_sequence + 1;
-}
-
-function touches(before: Range, after: Range): boolean {
-  return before.last_sequence + 1 === after.first_sequence;
-}
-
-function newestOf({ last_sequence }: Range, rows: number): Range {
-  return { first_sequence: last_sequence - rows + 1, last_sequence };
 }
 
 function prepareAll(connection: Connection) {
@@ -230,7 +273,16 @@ function prepareAll(connection: Connection) {
   return {
     life: prepare('SELECT * FROM life'),
     claims: prepare('SELECT * FROM batches ORDER BY first_sequence'),
-    claim: prepare('INSERT INTO batches VALUES (?, ?, ?, ?)'),
+    claim: prepare('INSERT INTO batches VALUES (?, ?, ?, ?, ?)'),
+    rowAfter: connection
+      .prepare(
+        'SELECT sequence FROM readings WHERE sequence >= ? ORDER BY sequence LIMIT 1 OFFSET ?',
+      )
+      .pluck(),
+    rowsIn: connection
+      .prepare('SELECT count(*) FROM readings WHERE sequence BETWEEN ? AND ?')
+      .pluck(),
+    saveHoles: prepare('UPDATE life SET merged = ?'),
     dropClaims: prepare('DELETE FROM batches'),
     saveSettled: prepare('UPDATE life SET settled_sequence = ?'),
     saveOwner: prepare('UPDATE life SET gateway_id = ?, first_sequence = ?'),

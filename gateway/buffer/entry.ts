@@ -85,6 +85,8 @@ export interface BufferStats {
   readonly undated: number;
   /** Size of database and journal, bytes. */
   readonly bytes: number;
+  /** Readings that were added to others because the quota was near; their people are all there. */
+  readonly coalesced: number;
   readonly quarantined: readonly QuarantineTotal[];
 }
 

@@ -4,6 +4,7 @@ import {
   type QuarantinedFrame,
   type QuarantineRow,
   type QuarantineTotal,
+  quarantine_bytes_kept,
   quarantine_rows_kept,
 } from './entry.ts';
 import type { Connection } from './schema.ts';
@@ -34,6 +35,12 @@ export class Quarantine {
     const added = this.#add.run(source, address, reason, detail, received_at, length, kept);
     this.#addToTotal.run(source, reason, readings, received_at);
     this.#trim.run(Number(added.lastInsertRowid) - quarantine_rows_kept);
+  }
+
+  /** A reading as JSON, which nobody takes as it is. */
+  addReading(reading: object, why: Omit<QuarantinedFrame, 'bytes' | 'length'>): void {
+    const bytes = Buffer.from(JSON.stringify(reading));
+    this.add({ ...why, bytes: bytes.subarray(0, quarantine_bytes_kept), length: bytes.length });
   }
 
   totals(): QuarantineTotal[] {

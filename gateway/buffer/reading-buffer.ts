@@ -31,6 +31,8 @@ interface OpenGroup {
 export interface BufferOptions {
   readonly path: string;
   readonly mode: CommitMode;
+  /** What the file may hold, bytes. */
+  readonly quota_bytes: number;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -61,6 +63,7 @@ export class ReadingBuffer {
       path: options.path,
       epoch: options.clock.uuid(),
       now: options.clock.now(),
+      quota_bytes: options.quota_bytes,
     };
     this.#worker = new Worker(new URL('./writer-thread.js', import.meta.url), { workerData });
     this.#worker.on('message', (answer: WriterAnswer) => this.#settleCall(answer));

@@ -6,16 +6,10 @@ import type { Statement } from 'better-sqlite3';
 import { errorText } from '../../shared/runtime/errors.ts';
 import type { BufferedReading, Reading } from '../../shared/wire/reading.ts';
 import { Delivery, type OutgoingBatch } from './delivery.ts';
-import {
-  type BufferStats,
-  type Lane,
-  type PendingBatch,
-  type QuarantineRow,
-  quarantine_bytes_kept,
-  type UndatedRow,
-} from './entry.ts';
+import type { BufferStats, Lane, PendingBatch, QuarantineRow, UndatedRow } from './entry.ts';
 import { type Group, readingAt } from './group.ts';
 import { Quarantine } from './quarantine.ts';
+import { Quota, type QuotaLimits } from './quota.ts';
 import { type ReadingRow, ReadingRows } from './reading-rows.ts';
 import type { Connection } from './schema.ts';
 import { Undated, type UndatedBoot } from './undated.ts';
@@ -52,10 +46,11 @@ export class ReadingLog {
   readonly #quarantine: Quarantine;
   readonly #undated: Undated;
   readonly #delivery: Delivery;
+  readonly #quota: Quota;
   #next_sequence: number;
 
   /** @param set_aside where a damaged predecessor of the file lies now, or null. */
-  constructor(connection: Connection, set_aside: string | null) {
+  constructor(connection: Connection, set_aside: string | null, limits: Partial<QuotaLimits> = {}) {
     this.#connection = connection;
     this.#set_aside = set_aside;
     this.#statements = prepareAll(connection);
@@ -63,6 +58,8 @@ export class ReadingLog {
     this.#quarantine = new Quarantine(connection);
     this.#undated = new Undated(connection);
     this.#delivery = new Delivery(connection);
+    const unlimited = { quota_bytes: Number.POSITIVE_INFINITY, rows_kept: delivered_rows_kept };
+    this.#quota = new Quota(connection, this.#delivery, { ...unlimited, ...limits });
     const { newest } = connection.prepare('SELECT max(sequence) AS newest FROM readings').get() as {
       newest: number | null;
     };
@@ -92,8 +89,11 @@ export class ReadingLog {
   /**
    * Writes a group in one transaction; when it returns, it survives a power cut. A reading that no
    * table takes goes to quarantine: its neighbours must not wait for what can never be stored.
+   *
+   * @throws FootbridgeError buffer_quota
    */
   commit(group: Group): void {
+    this.#reloading(() => this.#quota.makeRoom(this.#next_sequence - 1));
     const first = this.#next_sequence;
     try {
       this.#connection.transaction(() => {
@@ -166,7 +166,7 @@ export class ReadingLog {
     const isBehind = hq.high_sequence >= this.#next_sequence;
     if (!isBehind && hq.ack_sequence >= asked.settled_sequence) return 'nothing';
     this.#inDelivery(() => {
-      if (isBehind) this.#delivery.beginEpoch(epoch);
+      if (isBehind) this.#delivery.beginEpoch(epoch, this.#next_sequence - 1);
       else this.#rewind(hq.ack_sequence, asked);
     });
     return isBehind ? 'new_epoch' : 'rewound';
@@ -201,6 +201,7 @@ export class ReadingLog {
       oldest_unsent_at: oldest?.observed_at ?? null,
       oldest_unsent_received_at: oldest?.received_at ?? null,
       undated: this.#undated.count(),
+      coalesced: this.#quota.coalesced,
       quarantined: this.#quarantine.totals(),
     };
   }
@@ -225,42 +226,28 @@ export class ReadingLog {
       this.#next_sequence += 1;
     } catch (error) {
       if (!isRefusal(error)) throw error;
-      this.#setAside('buffer', reading, 'reading_not_storable', errorText(error));
+      const { sensor_id: address, received_at } = reading;
+      const why = { source: 'buffer', reason: 'reading_not_storable', detail: errorText(error) };
+      this.#quarantine.addReading(reading, { ...why, address, received_at });
     }
-  }
-
-  #setAside(source: string, reading: Reading, reason: string, detail: string): void {
-    const bytes = Buffer.from(JSON.stringify(reading));
-    const { sensor_id: address, received_at } = reading;
-    this.#quarantine.add({
-      source,
-      address,
-      reason,
-      detail,
-      bytes: bytes.subarray(0, quarantine_bytes_kept),
-      length: bytes.length,
-      received_at,
-    });
   }
 
   #refuse(refusal: Refusal, now: number): void {
     const [reading] = this.#read(refusal.sequence, refusal.sequence);
-    const bytes = Buffer.from(JSON.stringify(reading ?? { sequence: refusal.sequence }));
-    this.#quarantine.add({
-      source: 'hq',
-      address: reading?.sensor_id ?? '',
-      reason: refusal.code,
-      detail: refusal.detail,
-      bytes,
-      length: bytes.length,
-      received_at: now,
-    });
+    const { code: reason, detail } = refusal;
+    const address = reading?.sensor_id ?? '';
+    const why = { source: 'hq', address, reason, detail, received_at: now };
+    this.#quarantine.addReading(reading ?? { sequence: refusal.sequence }, why);
   }
 
   /** What is on disk and what is remembered change together, or not at all. */
   #inDelivery(change: () => void): void {
+    this.#reloading(() => this.#connection.transaction(change)());
+  }
+
+  #reloading(change: () => void): void {
     try {
-      this.#connection.transaction(change)();
+      change();
     } catch (error) {
       this.#delivery.reload();
       throw error;

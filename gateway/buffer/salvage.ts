@@ -74,6 +74,8 @@ function copy(from: Connection, into: Connection, now: number): Salvaged {
   for (let first = start; first <= newest; first += rows_at_once) {
     read(first, Math.min(first + rows_at_once - 1, newest));
   }
+  // The damaged file may have sent any of them: none is ever added to another.
+  if (readings > 0) into.prepare('INSERT INTO offered VALUES (1, ?)').run(readings);
   if (lost.length > 0) {
     const detail = `readings ${ranges(lost)} of epoch ${epoch} could not be read any more`;
     new Quarantine(into).add(loss(now, detail), lost.length);

@@ -104,4 +104,21 @@ CREATE TABLE undated (
 ) STRICT;
 `;
 
-export const schemaSteps: readonly string[] = [first, words, lanes, owner, undated];
+/**
+ * Readings may be added together while none of them can have been sent. What an older program may have
+ * sent and given up is not known, so nothing that it stored is touched. `merged` counts the sequences
+ * HQ has not settled that have no row of their own any more, `holes` those of a batch.
+ */
+const quota = `
+ALTER TABLE life ADD merged INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE life ADD coalesced INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE life ADD coalesced_sequence INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE batches ADD holes INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE offered (
+  first_sequence INTEGER PRIMARY KEY,
+  last_sequence INTEGER NOT NULL
+) STRICT;
+INSERT INTO offered SELECT 1, max(sequence) FROM readings HAVING max(sequence) IS NOT NULL;
+`;
+
+export const schemaSteps: readonly string[] = [first, words, lanes, owner, undated, quota];

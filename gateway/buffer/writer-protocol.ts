@@ -43,4 +43,5 @@ export interface WriterData {
   readonly path: string;
   readonly epoch: string;
   readonly now: number;
+  readonly quota_bytes: number;
 }

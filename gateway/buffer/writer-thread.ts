@@ -15,7 +15,7 @@ import type {
   WriterRequest,
 } from './writer-protocol.ts';
 
-const { path, epoch, now } = workerData as WriterData;
+const { path, epoch, now, quota_bytes } = workerData as WriterData;
 const port = parentPort;
 if (port === null) throw new Error('writer-thread.ts runs as a worker');
 
@@ -44,7 +44,7 @@ function operations(): WriterOperations {
 function openLog(): ReadingLog {
   const { connection, set_aside } = openBuffer(path, { epoch, now });
   try {
-    return new ReadingLog(connection, set_aside);
+    return new ReadingLog(connection, set_aside, { quota_bytes });
   } catch (error) {
     connection.close();
     if (!isDamaged(error)) throw error;
@@ -55,7 +55,7 @@ function openLog(): ReadingLog {
 function openReplacement(): ReadingLog {
   const identity = { epoch: systemClock.uuid(), now: systemClock.now() };
   const { connection, set_aside } = replaceDamaged(path, identity);
-  return new ReadingLog(connection, set_aside);
+  return new ReadingLog(connection, set_aside, { quota_bytes });
 }
 
 function size(file: string): number {

@@ -105,6 +105,9 @@ function printBuffer({ buffer, durability, buffer_error, ignored }: GatewayStatu
   if (buffer.undated > 0) {
     printLine(`clock       not set; ${buffer.undated} records wait for a date`);
   }
+  if (buffer.coalesced > 0) {
+    printLine(`coalesced   ${buffer.coalesced} readings into others of their quarter hour`);
+  }
   const reasons = Object.entries(ignored).map(([reason, count]) => `${count} ${reason}`);
   if (reasons.length > 0) printLine(`ignored     ${reasons.join(', ')}`);
   const quarantined = buffer.quarantined.reduce((sum, total) => sum + total.count, 0);

@@ -183,6 +183,8 @@ const configSchema = z.strictObject({
     .strictObject({
       /** `eco`: a commit every 5 s, for SD cards; a message is acknowledged that much later. */
       commit: z.enum(['prompt', 'eco']).default('prompt'),
+      /** MiB; the default is half of the disk, 4096 at most: 50 million readings. */
+      quota_mb: z.number().int().min(64).max(1_000_000).optional(),
     })
     .prefault({}),
   /** How often a polled counter becomes a reading; boundaries lie on multiples of it. */

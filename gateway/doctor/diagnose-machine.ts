@@ -14,6 +14,7 @@ export function disk({ status, disk: seen }: Evidence): Finding[] {
   const { durability, buffer_error, buffer } = status;
   if (durability === 'degraded') {
     const why = buffer_error ?? 'cannot be written';
+    if (/quota; /.test(why)) return [found('buffer', 'buffer_quota', why)];
     const isFull = /full|ENOSPC|EDQUOT/i.test(why);
     return [found('buffer', isFull ? 'disk_full' : 'buffer_unwritable', why)];
   }

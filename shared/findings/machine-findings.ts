@@ -91,6 +91,11 @@ export const machineFindings = {
     cause: 'The data directory does not survive a power cut, or lies on another machine.',
     todo: 'Set `data_dir` to a folder on a local disk.',
   },
+  buffer_quota: {
+    symptom: 'storage',
+    cause: 'The buffer has reached its quota; no sensor is acknowledged meanwhile.',
+    todo: 'Bring the line to headquarters back, or raise buffer.quota_mb.',
+  },
   buffer_unwritable: {
     symptom: 'storage',
     cause: 'The buffer cannot be written; no sensor is acknowledged meanwhile.',

@@ -1,7 +1,4 @@
-/**
- * Every error that a person can meet, in one table: what it means and what to do next. The table
- * is the documentation; a test keeps docs/errors.md in step with it.
- */
+/** Every error that a person can meet, and what to do next; a test keeps docs/errors.md in step. */
 
 import { headquartersErrors } from './headquarters-errors.ts';
 
@@ -36,6 +33,10 @@ export const errorCatalogue = {
   buffer_write_failed: {
     message: 'The buffer could not be written; sensors are not acknowledged meanwhile.',
     hint: 'Free disk space or replace the disk. Counting resumes by itself; nothing is dropped.',
+  },
+  buffer_quota: {
+    message: 'The buffer has reached its quota; sensors are not acknowledged meanwhile.',
+    hint: 'Bring the line to headquarters back, or raise buffer.quota_mb. Counting resumes by itself.',
   },
   buffer_damaged: {
     message: 'The buffer file was damaged and has been set aside; counting goes on in a new one.',

@@ -65,6 +65,7 @@ class Machine {
     const { buffer, recovered } = await ReadingBuffer.open({
       path: this.#path,
       mode: 'prompt',
+      quota_bytes: Number.POSITIVE_INFINITY,
       clock,
       log: silentLog,
     });

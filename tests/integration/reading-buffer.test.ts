@@ -19,10 +19,11 @@ import { Workspace } from '../support/workspace.ts';
 
 const workspace = new Workspace();
 
-async function open(path: string) {
+async function open(path: string, quota_bytes = Number.POSITIVE_INFINITY) {
   const opened = await ReadingBuffer.open({
     path,
     mode: 'prompt',
+    quota_bytes,
     clock: systemClock,
     log: silentLog,
   });

@@ -56,6 +56,7 @@ const decides = [
   'gateway/sources/frame-encoding.ts',
   'gateway/sources/modbus-blocks.ts',
   'gateway/sources/modbus-rtu-frame.ts',
+  'gateway/buffer/coalesce.ts',
   'gateway/buffer/commit-pace.ts',
   'gateway/sources/mqtt-packets.ts',
   'gateway/sources/ordered-acks.ts',

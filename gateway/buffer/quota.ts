@@ -1,0 +1,106 @@
+/**
+ * Keeps the buffer below its quota. Near it, the oldest readings that were never sent are added together,
+ * quarter hour by quarter hour; when nothing is left to add, nothing more is taken, so nobody
+ * acknowledges what would not be kept. Synchronous; runs in the writer thread.
+ */
+import type { Statement } from 'better-sqlite3';
+import { FootbridgeError } from '../../shared/runtime/errors.ts';
+import { type CountRow, coalesce } from './coalesce.ts';
+import type { Delivery } from './delivery.ts';
+import type { Connection } from './schema.ts';
+
+export interface QuotaLimits {
+  /** What the buffer may hold, bytes; the journal comes on top. */
+  readonly quota_bytes: number;
+  /** The newest readings stay as they are: a restart finds in them which messages were counted. */
+  readonly rows_kept: number;
+}
+
+/** Near the quota: room is made in time, not while sensors wait. */
+const near_share = 0.9;
+/** Looked at in one step, some 10 ms on store hardware. */
+const rows_a_step = 5_000;
+/** Steps of a commit at the quota; whoever waits is tried again a second later. */
+const steps_max = 10;
+
+export class Quota {
+  readonly #connection: Connection;
+  readonly #delivery: Delivery;
+  readonly #limits: QuotaLimits;
+  readonly #statements: ReturnType<typeof prepareAll>;
+
+  constructor(connection: Connection, delivery: Delivery, limits: QuotaLimits) {
+    this.#connection = connection;
+    this.#delivery = delivery;
+    this.#limits = limits;
+    this.#statements = prepareAll(connection);
+  }
+
+  /** Readings that were added to others so far. */
+  get coalesced(): number {
+    return this.#statements.coalesced.get() as number;
+  }
+
+  /**
+   * One step when the quota is near, several when it is reached. Run it outside a transaction.
+   *
+   * @throws FootbridgeError buffer_quota while there is no room.
+   */
+  makeRoom(newest: number): void {
+    const { quota_bytes } = this.#limits;
+    if (this.#used_bytes() < quota_bytes * near_share) return;
+    for (let step = 0; step < steps_max; step += 1) {
+      const isLeft = this.#step(newest - this.#limits.rows_kept);
+      if (this.#used_bytes() < quota_bytes) return;
+      if (!isLeft) break;
+    }
+    const text = `${this.#used_bytes()} of ${quota_bytes} bytes`;
+    throw new FootbridgeError('buffer_quota', text);
+  }
+
+  /** Deleted rows leave pages that are used again, so the file's size says less. */
+  #used_bytes(): number {
+    const number = (name: string) => this.#connection.pragma(name, { simple: true }) as number;
+    return (number('page_count') - number('freelist_count')) * number('page_size');
+  }
+
+  /** @returns whether readings are left to look at. */
+  #step(until: number): boolean {
+    const after = this.#statements.cursor.get() as number;
+    const range = this.#delivery.neverSent(after + 1, until);
+    if (range === null) return false;
+    const rows = this.#statements.rows.all(
+      range.first_sequence,
+      range.last_sequence,
+      rows_a_step,
+    ) as (CountRow & { region: number | null })[];
+    const reached = rows.length < rows_a_step ? range.last_sequence : rows.at(-1)?.sequence;
+    const { merged, removed } = coalesce(rows.filter(({ region }) => region === null));
+    this.#connection.transaction(() => {
+      for (const sequence of removed) this.#statements.remove.run(sequence);
+      for (const row of merged) this.#statements.merge.run(row);
+      this.#statements.moveCursor.run(reached, removed.length);
+      if (removed.length > 0) this.#delivery.merged(removed.length);
+    })();
+    return true;
+  }
+}
+
+function prepareAll(connection: Connection) {
+  const prepare = (sql: string): Statement<unknown[]> => connection.prepare(sql);
+  return {
+    coalesced: prepare('SELECT coalesced FROM life').pluck(),
+    cursor: prepare('SELECT coalesced_sequence FROM life').pluck(),
+    moveCursor: prepare('UPDATE life SET coalesced_sequence = ?, coalesced = coalesced + ?'),
+    rows: prepare(
+      'SELECT * FROM readings WHERE sequence BETWEEN ? AND ? ORDER BY sequence LIMIT ?',
+    ),
+    remove: prepare('DELETE FROM readings WHERE sequence = ?'),
+    merge: prepare(
+      `UPDATE readings SET observed_at = @observed_at, interval_s = @interval_s,
+         in_count = @in_count, out_count = @out_count, received_at = @received_at, flags = @flags,
+         dedupe_key = NULL
+       WHERE sequence = @sequence`,
+    ),
+  };
+}
