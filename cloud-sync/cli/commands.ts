@@ -12,6 +12,7 @@ import { doctorCommand } from './doctor-command.ts';
 import { estimateCommand } from './estimate-command.ts';
 import { gatewayCommand } from './gateway-command.ts';
 import { keyCommand } from './key-command.ts';
+import { ledgerCommand } from './ledger-command.ts';
 import { migrateCommand } from './migrate-command.ts';
 import { notifyCommand } from './notify-command.ts';
 import { orgCommand } from './org-command.ts';
@@ -45,6 +46,7 @@ export function program(root: string): Command {
     sensorCommand(root),
     calendarCommand(root),
     gatewayCommand(root),
+    ledgerCommand(root),
     userCommand(root),
     keyCommand(root),
     biCommand(root),

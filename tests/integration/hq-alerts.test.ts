@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { listLosses } from '../../cloud-sync/gateways/losses.ts';
 import {
   acknowledgeAlert,
   muteAlerts,
@@ -418,11 +419,13 @@ describeOnEngines('alerts', (engine) => {
     await beatOver(gateway, heartbeat({ epoch, quarantined: quarantined(2) }));
     const answer = await beatOver(gateway, heartbeat({ epoch, quarantined: quarantined(5) }));
     expect(Math.abs(answer.body.server_time - Date.now())).toBeLessThan(5_000);
-    const losses = await hq.asOwner(
-      'select source, reason, count from app.gateway_losses where store_id = $1',
-      [store.store_id],
-    );
-    expect(losses).toEqual([{ source: 'doors', reason: 'checksum', count: 5 }]);
+    const other = await addTestStore(hq);
+    const { gateway_id } = gateway;
+    const listed = { store: store.code, gateway_id, epoch, source: 'doors', reason: 'checksum' };
+    expect(await listLosses(hq.db, store.organization, store.code)).toMatchObject([
+      { ...listed, count: 5 },
+    ]);
+    expect(await listLosses(hq.db, other.organization)).toEqual([]);
   });
 
   it('refuses a heartbeat that is not one', async () => {

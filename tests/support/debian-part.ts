@@ -1,5 +1,6 @@
 /** Parts that come from Debian, not from npm: absent on a developer's machine, present in CI. */
 import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { describe, test } from 'vitest';
 
 interface Part {
@@ -58,4 +59,12 @@ export const pymodbus = {
 export const promtool: Part = {
   name: 'prometheus',
   isInstalled: () => spawnSync('promtool', ['--version']).status === 0,
+};
+
+/** Debian keeps servers out of a user's PATH. */
+export const mosquittoProgram = '/usr/sbin/mosquitto';
+
+export const mosquitto: Part = {
+  name: 'mosquitto',
+  isInstalled: () => existsSync(mosquittoProgram),
 };

@@ -23,12 +23,14 @@ const tortures: Record<string, { runs: number; load: () => Promise<Torture> }> =
       const { tortureThePath } = await import('./path.ts');
       return async (runs, seed, tell) => {
         const result = await tortureThePath(runs, seed, tell);
-        const { kills, power_cuts, rows, lost, doubled } = result;
+        const { kills, power_cuts, scenarios, rows, quarantined, buffered, lost, doubled } = result;
         return {
           document: { ...result },
-          isHeld: lost === 0 && doubled === 0,
+          isHeld: lost + doubled + buffered === 0,
           lines: [
-            `${kills} kills, ${power_cuts} power cuts, ${rows} messages: ${lost} lost, ${doubled} doubled`,
+            `${kills} kills, ${power_cuts} power cuts, ${rows} messages: ${lost} lost, ` +
+              `${doubled} doubled, ${quarantined} refused and in the ledger, ${buffered} left`,
+            scenarios.map(({ name, count }) => `${name} ${count}`).join(', '),
           ],
         };
       };

@@ -8,7 +8,7 @@ test('50 kills and power cuts while sensors count: HQ has everything exactly onc
   expect(result, `replay: npm run torture -- --runs 50 --seed ${seed}`).toMatchObject({
     lost: 0,
     doubled: 0,
-    quarantined: 0,
+    buffered: 0,
   });
   expect(result.kills + result.power_cuts).toBe(50);
 }, 600_000);

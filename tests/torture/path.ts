@@ -1,113 +1,43 @@
 /**
- * Kills, power cuts, full and failing disks and cut lines at random moments, while sensors count.
- * Law: in the end HQ holds, for each sensor and hour, exactly what was counted.
+ * Kills, power cuts, full and failing disks, and a line that is cut, silent, slow, lying or repeating,
+ * at random moments, while sensors count. Law: in the end HQ holds, for each sensor and hour, exactly
+ * what was counted, the gateway's ledger exactly what HQ cannot take, and nothing is left buffered.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '../../shared/runtime/clock.ts';
 import { seededRandom } from '../../shared/runtime/seeded-random.ts';
+import { scenarios as allScenarios, type Scenario } from './scenarios.ts';
 import { DeltaSensor, PulseCounter } from './sensors.ts';
 import { type HqHour, StoreUnderTorture } from './store-under-torture.ts';
+import { TotalSensor } from './total-sensor.ts';
 
 const clock = systemClock;
 const sensor_ids = ['north', 'south', 'east', 'west'];
 const hour_ms = 3_600_000;
 /** HQ keeps partitions for the past three months. */
 const history_ms = 60 * 24 * hour_ms;
+/** HQ refuses what it has no partition for: the ledger must hold each of them once. */
+const refused_ms = 600 * 24 * hour_ms;
 const settle_deadline_ms = 180_000;
 
 export interface TortureResult {
   readonly seed: number;
-  /** SIGKILLs of gateway, HQ and database, power cuts left out. */
+  /** SIGKILLs of gateway, HQ, database and broker, power cuts left out. */
   readonly kills: number;
   readonly power_cuts: number;
   /** Messages that the sensors were acknowledged. */
   readonly rows: number;
   readonly lost: number;
   readonly doubled: number;
+  /** Readings that HQ refused, as the ledger has them; a difference counts as lost or doubled. */
   readonly quarantined: number;
+  /** Left in the buffer at the end. */
+  readonly buffered: number;
   /** How often each kind of fault was done. */
   readonly scenarios: readonly { readonly name: string; readonly count: number }[];
 }
-
-interface Scenario {
-  readonly name: string;
-  readonly weight: number;
-  readonly kind: 'kill' | 'power_cut' | 'other';
-  readonly happen: (store: StoreUnderTorture, pause_ms: number) => Promise<void>;
-}
-
-const scenarios: readonly Scenario[] = [
-  {
-    name: 'gateway killed',
-    weight: 6,
-    kind: 'kill',
-    async happen(store) {
-      await store.killGateway();
-      await store.startGateway();
-    },
-  },
-  {
-    name: 'power cut',
-    weight: 5,
-    kind: 'power_cut',
-    async happen(store) {
-      await store.killGateway();
-      store.disk.cutPower();
-      await store.startGateway();
-    },
-  },
-  {
-    name: 'HQ killed',
-    weight: 3,
-    kind: 'kill',
-    async happen(store, pause_ms) {
-      await store.killHq();
-      await clock.sleep(pause_ms);
-      await store.startHq();
-    },
-  },
-  {
-    name: 'database killed',
-    weight: 1,
-    kind: 'kill',
-    async happen(store) {
-      store.killDatabase();
-      await store.reviveHq();
-    },
-  },
-  {
-    name: 'line cut',
-    weight: 3,
-    kind: 'other',
-    async happen(store, pause_ms) {
-      store.cutLink();
-      await clock.sleep(pause_ms);
-      store.mendLink();
-    },
-  },
-  {
-    name: 'disk full',
-    weight: 1,
-    kind: 'other',
-    async happen(store, pause_ms) {
-      store.disk.become('full');
-      await clock.sleep(pause_ms);
-      store.disk.become('normal');
-    },
-  },
-  {
-    name: 'disk failing',
-    weight: 1,
-    kind: 'other',
-    async happen(store, pause_ms) {
-      store.disk.become('failing');
-      await clock.sleep(pause_ms);
-      store.disk.become('normal');
-    },
-  },
-];
 
 /** @param runs kills and power cuts to do. */
 export async function tortureThePath(
@@ -119,18 +49,28 @@ export async function tortureThePath(
   const random = seededRandom(seed);
   const store = new StoreUnderTorture(folder, random);
   const pulse = new PulseCounter();
+  let total: TotalSensor | undefined;
   try {
-    await store.open(sensor_ids, await pulse.listen());
-    const start = Math.floor((clock.now() - history_ms) / hour_ms) * hour_ms;
+    await store.open([...sensor_ids, 'past'], await pulse.listen());
+    const before = (age_ms: number) => Math.floor((clock.now() - age_ms) / hour_ms) * hour_ms;
+    const start = before(history_ms);
     const sensors = sensor_ids.map((id) => new DeltaSensor(id, store.mqtt_port, start, clock));
-    for (const sensor of sensors) sensor.begin();
+    const past = new DeltaSensor('past', store.mqtt_port, before(refused_ms), clock);
+    const all = [...sensors, past];
+    if (store.hasBroker) {
+      total = new TotalSensor(store.broker_port, clock);
+      await total.begin(() => store.hasHeard('total'));
+    }
+    for (const sensor of all) sensor.begin();
     const walking = pulse.walk(clock);
     const counts = await doHarm(store, runs, random, tell);
-    await Promise.all(sensors.map((sensor) => sensor.finish()));
+    await Promise.all(all.map((sensor) => sensor.finish()));
     pulse.hold();
+    total?.hold();
     await walking;
-    return { seed, ...counts, ...(await judge(store, sensors, pulse)) };
+    return { seed, ...counts, ...(await judge(store, { sensors, past, pulse, total })) };
   } finally {
+    await total?.close();
     await store.close();
     pulse.close();
     rmSync(folder, { recursive: true, force: true });
@@ -143,12 +83,13 @@ async function doHarm(
   random: () => number,
   tell: (text: string) => void,
 ): Promise<Pick<TortureResult, 'kills' | 'power_cuts' | 'scenarios'>> {
+  const scenarios = allScenarios.filter(({ needsBroker }) => store.hasBroker || !needsBroker);
   const done = new Map(scenarios.map((scenario) => [scenario, 0]));
   const of = (kind: Scenario['kind']) =>
     [...done].reduce((sum, [scenario, count]) => (scenario.kind === kind ? sum + count : sum), 0);
   while (of('kill') + of('power_cut') < runs) {
     await clock.sleep(random() * 400);
-    const scenario = drawn(random);
+    const scenario = drawn(scenarios, random);
     await scenario.happen(store, 50 + random() * 500);
     done.set(scenario, (done.get(scenario) ?? 0) + 1);
     const total = of('kill') + of('power_cut');
@@ -158,7 +99,7 @@ async function doHarm(
   return { kills: of('kill'), power_cuts: of('power_cut'), scenarios: counted };
 }
 
-function drawn(random: () => number): Scenario {
+function drawn(scenarios: readonly Scenario[], random: () => number): Scenario {
   const weights = scenarios.reduce((sum, { weight }) => sum + weight, 0);
   let left = random() * weights;
   for (const scenario of scenarios) {
@@ -168,45 +109,56 @@ function drawn(random: () => number): Scenario {
   return scenarios[0] as Scenario;
 }
 
+interface Truth {
+  readonly sensors: readonly DeltaSensor[];
+  /** Whose readings HQ refuses. */
+  readonly past: DeltaSensor;
+  readonly pulse: PulseCounter;
+  /** Absent without a broker. */
+  readonly total: TotalSensor | undefined;
+}
+
 async function judge(
   store: StoreUnderTorture,
-  sensors: readonly DeltaSensor[],
-  pulse: PulseCounter,
-): Promise<Pick<TortureResult, 'rows' | 'lost' | 'doubled' | 'quarantined'>> {
+  truth: Truth,
+): Promise<Pick<TortureResult, 'rows' | 'lost' | 'doubled' | 'quarantined' | 'buffered'>> {
   const deadline = clock.monotonic() + settle_deadline_ms;
-  let verdict = compare(await store.hours(), sensors, pulse);
-  while (verdict.lost + verdict.doubled > 0 && clock.monotonic() < deadline) {
+  const rows = [...truth.sensors, truth.past].reduce((sum, sensor) => sum + sensor.sent, 0);
+  for (;;) {
+    const buffer = (await store.status())?.buffer;
+    const quarantined = buffer?.quarantined.reduce((sum, { count }) => sum + count, 0) ?? 0;
+    const buffered = buffer?.buffered ?? Number.NaN;
+    const { lost, doubled } = compare(await store.hours(), quarantined, truth);
+    const isDone = lost + doubled + buffered === 0;
+    if (isDone || clock.monotonic() > deadline) {
+      return { rows, lost, doubled, quarantined, buffered };
+    }
     await clock.sleep(500);
-    verdict = compare(await store.hours(), sensors, pulse);
   }
-  const status = await store.status();
-  const quarantined = status?.buffer.quarantined.reduce((sum, { count }) => sum + count, 0) ?? 0;
-  return { rows: sensors.reduce((sum, sensor) => sum + sensor.sent, 0), ...verdict, quarantined };
 }
 
 /** Differences in people and in readings, hour by hour: one lost and one doubled do not cancel. */
-function compare(hours: readonly HqHour[], sensors: readonly DeltaSensor[], pulse: PulseCounter) {
+function compare(hours: readonly HqHour[], quarantined: number, truth: Truth) {
   let lost = 0;
   let doubled = 0;
   const differ = (truth: number, hq: number) => {
     lost += Math.max(0, truth - hq);
     doubled += Math.max(0, hq - truth);
   };
-  for (const sensor of sensors) {
+  const hoursOf = (id: string) => hours.filter(({ sensor_id }) => sensor_id === id);
+  const peopleOf = (id: string) => hoursOf(id).reduce((sum, hour) => sum + hour.total_in, 0);
+  for (const sensor of truth.sensors) {
     const found = new Map(
-      hours
-        .filter(({ sensor_id }) => sensor_id === sensor.sensor_id)
-        .map((hour) => [Date.parse(hour.start_time), hour]),
+      hoursOf(sensor.sensor_id).map((hour) => [Date.parse(hour.start_time), hour]),
     );
     for (const start of new Set([...sensor.hours.keys(), ...found.keys()])) {
       differ(sensor.hours.get(start)?.people ?? 0, found.get(start)?.total_in ?? 0);
       differ(sensor.hours.get(start)?.readings ?? 0, found.get(start)?.readings ?? 0);
     }
   }
-  const pulses = hours.filter(({ sensor_id }) => sensor_id === 'pulse');
-  differ(
-    pulse.walked,
-    pulses.reduce((sum, hour) => sum + hour.total_in, 0),
-  );
+  differ(truth.past.sent, quarantined);
+  differ(0, peopleOf('past'));
+  differ(truth.pulse.walked, peopleOf('pulse'));
+  if (truth.total !== undefined) differ(truth.total.walked, peopleOf('total'));
   return { lost, doubled };
 }

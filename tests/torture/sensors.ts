@@ -23,7 +23,7 @@ const pause_ms = 4;
  * (MQTT 4.4). Written out because MQTT.js mixes stored and new messages after a reconnect and then
  * sometimes leaves stored ones unsent; a sensor that forgets cannot be the measure of a gateway.
  */
-class QosOneLink {
+export class QosOneLink {
   readonly #client_id: string;
   readonly #port: number;
   readonly #clock: Clock;

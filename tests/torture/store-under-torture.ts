@@ -3,12 +3,14 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
-import { join } from 'node:path';
-import { type CuttableLink, openCuttableLink } from '../../demo/cuttable-link.ts';
+import { dirname, join } from 'node:path';
 import type { GatewayStatus } from '../../gateway/status.ts';
 import { systemClock } from '../../shared/runtime/clock.ts';
+import { seededRandom } from '../../shared/runtime/seeded-random.ts';
+import { mosquitto, mosquittoProgram } from '../support/debian-part.ts';
 import { commandIn, end, entry, freePort, jsonOf, listening } from '../support/process.ts';
 import { ForgetfulDisk } from './disk.ts';
+import { HqLine } from './hq-line.ts';
 
 const clock = systemClock;
 /** Polls of the pulse counter and intervals of everything are short, so that faults hit work. */
@@ -31,32 +33,47 @@ export class StoreUnderTorture {
   readonly disk: ForgetfulDisk;
   readonly #hq_data: string;
   readonly #config: string;
+  readonly #broker_config: string;
+  readonly #line_random: () => number;
   #hq_port = 0;
-  #link: CuttableLink | undefined;
   #hq: ChildProcess | undefined;
   #gateway: ChildProcess | undefined;
+  #broker: ChildProcess | undefined;
   mqtt_port = 0;
+  broker_port = 0;
+  /** Between the gateway and HQ; undefined before `open`. */
+  line: HqLine | undefined;
 
   constructor(folder: string, random: () => number) {
     this.disk = new ForgetfulDisk(folder, random);
     this.#hq_data = join(folder, 'hq');
     this.#config = join(folder, 'footbridge.yaml');
+    this.#broker_config = join(folder, 'mosquitto.conf');
+    // Its own: how often the line asks depends on timing, and must not shift what happens next.
+    this.#line_random = seededRandom(Math.floor(random() * 2 ** 31));
   }
 
   /** @param sensors ids of the MQTT sensors; the pulse counter listens on `modbus_port`. */
   async open(sensors: readonly string[], modbus_port: number): Promise<void> {
     this.mqtt_port = await freePort();
     this.#hq_port = await freePort();
+    this.broker_port = await freePort();
+    const broker = { kind: 'mqtt-connect', url: `mqtt://127.0.0.1:${this.broker_port}` };
     const sources = [
       { name: 'sensors', kind: 'mqtt-listen', host: '127.0.0.1', port: this.mqtt_port },
       { name: 'beams', kind: 'modbus-tcp', host: '127.0.0.1', port: modbus_port },
+      ...(this.hasBroker ? [{ name: 'building', ...broker }] : []),
     ];
     writeFileSync(
       this.#config,
       JSON.stringify({ data_dir: this.disk.folder, ...settings, sources }),
     );
+    const persistence = `persistence true\npersistence_location ${dirname(this.#broker_config)}/\n`;
+    const listener = `listener ${this.broker_port} 127.0.0.1\nallow_anonymous true\n`;
+    writeFileSync(this.#broker_config, `${listener}${persistence}autosave_interval 1\n`);
     await this.startHq();
-    this.#link = await openCuttableLink(this.#hq_port);
+    this.line = new HqLine(this.#hq_port, this.#line_random);
+    const line_port = await this.line.open();
     const of = ['--org', 'acme', '--store', 'lab'];
     await this.#onHq('org', 'add', '--slug', 'acme', '--name', 'Acme');
     await this.#onHq(
@@ -82,11 +99,23 @@ export class StoreUnderTorture {
       'tenant_admin',
     );
     const { token } = await this.#onHq<{ token: string }>('gateway', 'invite', ...of);
-    await this.#inStore('enroll', '--hq', `http://127.0.0.1:${this.#link.port}`, '--token', token);
+    await this.#inStore('enroll', '--hq', `http://127.0.0.1:${line_port}`, '--token', token);
     const mqtt = ['--profile', 'json-interval', '--topic'];
     for (const id of sensors) await this.#inStore('sensor', 'pair', id, ...mqtt, `counters/${id}`);
     const pulse = ['--source', 'beams', '--profile', 'modbus-counter-16', '--unit', '1'];
     await this.#inStore('sensor', 'pair', 'pulse', ...pulse);
+    if (this.hasBroker) {
+      const total = [
+        '--source',
+        'building',
+        '--profile',
+        'json-total',
+        '--topic',
+        'counters/total',
+      ];
+      await this.#inStore('sensor', 'pair', 'total', ...total);
+      await this.startBroker();
+    }
     await this.startGateway();
   }
 
@@ -117,12 +146,20 @@ export class StoreUnderTorture {
     if (this.#gateway !== undefined) await end(this.#gateway, 'SIGKILL');
   }
 
-  cutLink(): void {
-    this.#link?.cut();
+  /** Without Debian's mosquitto there is no broker to kill. */
+  get hasBroker(): boolean {
+    return mosquitto.isInstalled();
   }
 
-  mendLink(): void {
-    this.#link?.mend();
+  /** As Debian's package sets it up: what is queued is on disk now and then. */
+  async startBroker(): Promise<void> {
+    if (!this.hasBroker) return;
+    this.#broker = spawn(mosquittoProgram, ['-c', this.#broker_config], { stdio: 'ignore' });
+    await listening(this.broker_port, 60_000);
+  }
+
+  async killBroker(): Promise<void> {
+    if (this.#broker !== undefined) await end(this.#broker, 'SIGKILL');
   }
 
   status(): Promise<GatewayStatus | null> {
@@ -141,6 +178,12 @@ export class StoreUnderTorture {
     });
   }
 
+  /** Whether a frame of the sensor is stored. */
+  async hasHeard(sensor_id: string): Promise<boolean> {
+    const heard = (await this.status())?.sensors.find((sensor) => sensor.sensor_id === sensor_id);
+    return (heard?.last_seen_at ?? null) !== null;
+  }
+
   async hours(): Promise<HqHour[]> {
     const asked = ['report', 'hours', '--org', 'acme', '--store', 'lab', '--as', 'a@acme.example'];
     return (await this.#onHq<{ hours: HqHour[] }>(...asked)).hours;
@@ -148,7 +191,8 @@ export class StoreUnderTorture {
 
   async close(): Promise<void> {
     if (this.#gateway !== undefined) await end(this.#gateway);
-    await this.#link?.close();
+    await this.line?.close();
+    await this.killBroker();
     if (this.#hq !== undefined) await end(this.#hq);
     this.disk.close();
   }

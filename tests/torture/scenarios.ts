@@ -1,0 +1,120 @@
+/** What happens to a store under torture, and how often one thing happens beside another. */
+import { systemClock } from '../../shared/runtime/clock.ts';
+import type { Weather } from './hq-line.ts';
+import type { StoreUnderTorture } from './store-under-torture.ts';
+
+const clock = systemClock;
+
+export interface Scenario {
+  readonly name: string;
+  readonly weight: number;
+  readonly kind: 'kill' | 'power_cut' | 'other';
+  readonly needsBroker?: boolean;
+  readonly happen: (store: StoreUnderTorture, pause_ms: number) => Promise<void>;
+}
+
+export const scenarios: readonly Scenario[] = [
+  {
+    name: 'gateway killed',
+    weight: 6,
+    kind: 'kill',
+    async happen(store) {
+      await store.killGateway();
+      await store.startGateway();
+    },
+  },
+  {
+    name: 'power cut',
+    weight: 5,
+    kind: 'power_cut',
+    async happen(store) {
+      await store.killGateway();
+      store.disk.cutPower();
+      await store.startGateway();
+    },
+  },
+  {
+    name: 'HQ killed',
+    weight: 3,
+    kind: 'kill',
+    async happen(store, pause_ms) {
+      await store.killHq();
+      await clock.sleep(pause_ms);
+      await store.startHq();
+    },
+  },
+  {
+    name: 'database killed',
+    weight: 1,
+    kind: 'kill',
+    async happen(store) {
+      store.killDatabase();
+      await store.reviveHq();
+    },
+  },
+  {
+    name: 'broker killed',
+    weight: 2,
+    kind: 'kill',
+    needsBroker: true,
+    async happen(store, pause_ms) {
+      await store.killBroker();
+      await clock.sleep(pause_ms);
+      await store.startBroker();
+    },
+  },
+  weather('line cut', 3, 'cut'),
+  weather('slow HQ', 1, 'slow'),
+  weather('wrong answers', 3, 'lying'),
+  weather('requests doubled', 2, 'repeating'),
+  {
+    name: 'line half-open',
+    weight: 2,
+    kind: 'other',
+    async happen(store) {
+      store.line?.fallSilent();
+    },
+  },
+  {
+    name: 'old requests delivered again',
+    weight: 2,
+    kind: 'other',
+    async happen(store) {
+      await store.line?.deliverAgain();
+    },
+  },
+  {
+    name: 'disk full',
+    weight: 1,
+    kind: 'other',
+    async happen(store, pause_ms) {
+      store.disk.become('full');
+      await clock.sleep(pause_ms);
+      store.disk.become('normal');
+    },
+  },
+  {
+    name: 'disk failing',
+    weight: 1,
+    kind: 'other',
+    async happen(store, pause_ms) {
+      store.disk.become('failing');
+      await clock.sleep(pause_ms);
+      store.disk.become('normal');
+    },
+  },
+];
+
+/** A fault of the line that lasts for a while. */
+function weather(name: string, weight: number, weather: Weather): Scenario {
+  return {
+    name,
+    weight,
+    kind: 'other',
+    async happen(store, pause_ms) {
+      store.line?.become(weather);
+      await clock.sleep(pause_ms);
+      store.line?.become('fair');
+    },
+  };
+}
