@@ -129,7 +129,8 @@ function dataDirectory(engine: Engine): string {
 function schemaDigest(): string {
   const hash = createHash('sha256');
   for (const file of readdirSync(migrations_dir).sort()) {
-    hash.update(readFileSync(path.join(migrations_dir, file)));
+    // Its name too: the database remembers by name what has run.
+    hash.update(file).update(readFileSync(path.join(migrations_dir, file)));
   }
   return hash.digest('hex').slice(0, 16);
 }
