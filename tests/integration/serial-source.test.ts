@@ -1,11 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { existsSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
-import { createServer, type Server, type Socket } from 'node:net';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { openPseudoTerminal } from '../../demo/pseudo-terminal.ts';
 import { framingSchema } from '../../gateway/sources/framing.ts';
 import { type SerialPoll, SerialSource, type SerialWork } from '../../gateway/sources/serial.ts';
 import type { Accept } from '../../gateway/sources/source.ts';
@@ -13,15 +6,7 @@ import { systemClock } from '../../shared/runtime/clock.ts';
 import { silentLog } from '../../shared/runtime/log.ts';
 import { describeWith, socat } from '../support/debian-part.ts';
 import { collectFrames, eventually, type FrameLog } from '../support/frames.ts';
-
-/** The device's end of a line. The port has the same path before and after it was unplugged. */
-interface Line {
-  readonly path: string;
-  plug(): Promise<void>;
-  unplug(): Promise<void>;
-  write(bytes: Uint8Array): void;
-  onData(take: (bytes: Buffer) => void): void;
-}
+import { ptyLine, type SerialLine, socatLine } from '../support/serial-lines.ts';
 
 const settings = { baud: 115_200, data_bits: 8, parity: 'none', stop_bits: 1 } as const;
 const framing = framingSchema.parse({
@@ -47,8 +32,8 @@ function work(...polls: SerialPoll[]): SerialWork {
   return { settings, framing, polls, turnaround_ms: 5 };
 }
 
-function serialSuite(openLine: () => Line): void {
-  let line: Line;
+function serialSuite(openLine: () => SerialLine): void {
+  let line: SerialLine;
   let log: FrameLog;
   let source: SerialSource | undefined;
   /** What was asked, in order. */
@@ -310,76 +295,6 @@ function serialSuite(openLine: () => Line): void {
     expect(systemClock.monotonic() - from).toBeLessThan(500);
     expect(running.status().state).toBe('stopped');
   });
-}
-
-/** A stable name as udev gives one: a link to whatever device file the plug got this time. */
-function ptyLine(): Line {
-  const folder = mkdtempSync(path.join(tmpdir(), 'footbridge-pty-'));
-  const link = path.join(folder, 'counter');
-  let terminal = openPseudoTerminal();
-  let isPlugged = false;
-  let take: (bytes: Buffer) => void = () => {};
-  terminal.close();
-  return {
-    path: link,
-    plug: async () => {
-      terminal = openPseudoTerminal();
-      terminal.onData((bytes) => take(bytes));
-      symlinkSync(terminal.path, link);
-      isPlugged = true;
-    },
-    unplug: async () => {
-      if (!isPlugged) return;
-      isPlugged = false;
-      rmSync(link);
-      terminal.close();
-    },
-    write: (bytes) => terminal.write(bytes),
-    onData: (taker) => {
-      take = taker;
-    },
-  };
-}
-
-/** socat makes the line in a process of its own; the device speaks to it over a socket. */
-function socatLine(): Line {
-  const folder = mkdtempSync(path.join(tmpdir(), 'footbridge-socat-'));
-  const link = path.join(folder, 'counter');
-  const socketPath = path.join(folder, 'device.sock');
-  let process: ChildProcess | undefined;
-  let server: Server | undefined;
-  let socket: Socket | undefined;
-  let take: (bytes: Buffer) => void = () => {};
-  return {
-    path: link,
-    plug: async () => {
-      server = createServer((accepted) => {
-        socket = accepted;
-        accepted.on('data', (bytes) => take(bytes));
-        accepted.on('error', () => {});
-      });
-      server.listen(socketPath);
-      process = spawn('socat', [`PTY,link=${link},rawer`, `UNIX-CONNECT:${socketPath}`], {
-        stdio: 'ignore',
-      });
-      await eventually('socat', () => socket !== undefined && existsSync(link));
-    },
-    unplug: async () => {
-      if (process === undefined) return;
-      process.kill();
-      await once(process, 'exit');
-      process = undefined;
-      socket?.destroy();
-      socket = undefined;
-      server?.close();
-      rmSync(link, { force: true });
-      rmSync(socketPath, { force: true });
-    },
-    write: (bytes) => socket?.write(bytes),
-    onData: (taker) => {
-      take = taker;
-    },
-  };
 }
 
 describe('a serial line (pseudo terminal)', () => serialSuite(ptyLine));
