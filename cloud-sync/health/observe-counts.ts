@@ -78,7 +78,7 @@ async function observeInside(
        group by s.id, s.name, s.capacity, s.timezone, s.occupancy_reset_hour
      )
      select s.id as store_id, s.name, s.capacity, s.gateway_ids,
-       coalesce(c.inside, 0)::int as inside
+       coalesce(c.inside, 0)::bigint as inside
      from store s left join lateral (
        select sum(p.in_count - p.out_count) as inside
        from public.people_counting_raw p

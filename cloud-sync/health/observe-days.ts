@@ -37,7 +37,7 @@ export async function observeDays(
        coalesce((select sum(h.people) from hour h
          where h.store_id = s.id and h.local_date = s.day and h.at_night
            and exists (select from public.store_hours o
-             where o.organization_id = $1 and o.store_id = s.id)), 0)::int as at_night
+             where o.organization_id = $1 and o.store_id = s.id)), 0)::bigint as at_night
      from store s join public.daily_analytics d
        on d.organization_id = $1 and d.store_id = s.id and d.date = s.day`,
     [organization_id],

@@ -13,6 +13,8 @@ export interface StorePeriod {
   days: number;
   days_expected: number;
   footfall: number;
+  /** For doors that were not heard; not part of footfall. */
+  estimated_in: number | null;
   coverage: number | null;
   status: string;
   vs_previous_percent: number | null;
@@ -34,7 +36,7 @@ export function periodsOf(
   return askAbout(db, person, store_code, async (query, store_id) => ({
     periods: await query<StorePeriod>(
       `select year, number, first_date::text, last_date::text, days, days_expected,
-         footfall::float8, coverage::float8, status, vs_previous_percent::float8, comparable_days,
+         footfall, estimated_in, coverage::float8, status, vs_previous_percent::float8, comparable_days,
          vs_last_year_percent::float8, vs_last_year_as_reported_percent::float8, holidays
        from public.store_${kind}s
        where organization_id = $1 and store_id = $2 order by year, number`,

@@ -79,7 +79,7 @@ const occupancy = `with ${days_of_marks}, level as materialized (
 update public.store_hourly h set net_occupancy = l.net, peak_occupancy = l.peak
 from level l
 where h.organization_id = $1 and h.store_id = l.store_id and h.start_time = l.start_time
-  and (h.net_occupancy, h.peak_occupancy) is distinct from (l.net::integer, l.peak::integer)`;
+  and (h.net_occupancy, h.peak_occupancy) is distinct from (l.net::bigint, l.peak::bigint)`;
 
 const totals = `with ${days_of_marks}, fresh as materialized (
   select d.store_id, d.date, sum(h.footfall) as footfall, sum(h.staff_in) as staff_in,
