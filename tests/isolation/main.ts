@@ -6,10 +6,9 @@ import { existsSync } from 'node:fs';
 import { Command } from 'commander';
 import { printError, printLine } from '../../shared/runtime/command-output.ts';
 import { exitCode } from '../../shared/runtime/errors.ts';
-import { engines, openTestDatabase } from '../support/postgres.ts';
+import { type Engine, engines, openTestDatabase } from '../support/postgres.ts';
 import { judgeMutants } from './mutants.ts';
-import type { Failure } from './probe.ts';
-import { judgeStage, onStage } from './suite.ts';
+import { judgeStage, onStage, type Stage } from './suite.ts';
 
 const program = new Command('isolation')
   .description(
@@ -31,50 +30,65 @@ try {
 }
 process.exit();
 
+interface Proof {
+  readonly cases: number;
+  readonly leaks: number;
+  readonly blocked: number;
+  readonly mutants: number;
+  readonly killed: number;
+  readonly killed_by_attempts: number;
+  readonly survivors: readonly string[];
+}
+
+/** Each engine is a server of its own and keeps one core busy, so they run side by side. */
 async function prove(): Promise<object> {
-  const results: { engine: string; cases: number; leaks: number; blocked: number }[] = [];
-  const mutants = { mutants: 0, killed: 0, killed_by_attempts: 0, survivors: [] as string[] };
-  for (const engine of engines) {
-    if (!engine.name.includes(options.engine)) continue;
-    if (engine.binaries !== undefined && !existsSync(engine.binaries)) {
-      printLine(`${engine.name}: not installed`);
-      continue;
-    }
-    const database = await openTestDatabase(engine);
-    try {
-      await onStage(database, async (stage) => {
-        const { cases, failures } = await judgeStage(stage);
-        const of = (kind: Failure['kind']) => failures.filter((one) => one.kind === kind).length;
-        const leaks = of('leak');
-        const blocked = failures.length - leaks;
-        results.push({ engine: engine.name, cases, leaks, blocked });
-        printLine(`${engine.name}: ${cases} cases, ${leaks} leaks (limit 0), ${blocked} blocked`);
-        for (const one of failures.slice(0, shown_max)) {
-          printLine(`  ${one.kind}  ${one.attempt}: ${one.detail}`);
-        }
-        if (!options.mutants) return;
-        const judged = await judgeMutants(stage);
-        mutants.mutants += judged.mutants;
-        mutants.killed += judged.killed;
-        mutants.killed_by_attempts += judged.killed_by_attempts;
-        mutants.survivors.push(...judged.survivors.map((name) => `${engine.name}: ${name}`));
-        printLine(`${engine.name}: ${judged.killed} of ${judged.mutants} mutants killed`);
-        for (const name of judged.survivors) printLine(`  survived  ${name}`);
-      });
-    } finally {
-      await database.close();
-    }
-  }
-  const total = (key: 'cases' | 'leaks' | 'blocked') =>
-    results.reduce((sum, result) => sum + result[key], 0);
+  const chosen = engines.filter(({ name, binaries }) => {
+    if (!name.includes(options.engine)) return false;
+    if (binaries === undefined || existsSync(binaries)) return true;
+    printLine(`${name}: not installed`);
+    return false;
+  });
+  const proofs = await Promise.all(chosen.map(proveOn));
+  const total = (key: Exclude<keyof Proof, 'survivors'>) =>
+    proofs.reduce((sum, proof) => sum + proof[key], 0);
   const document = {
-    engines: results,
+    engines: chosen.map(({ name }, place) => ({ engine: name, ...proofs[place] })),
     cases: total('cases'),
     leaks: total('leaks'),
     blocked: total('blocked'),
-    ...mutants,
+    mutants: total('mutants'),
+    killed: total('killed'),
+    killed_by_attempts: total('killed_by_attempts'),
   };
-  const share = mutants.mutants === 0 ? 1 : mutants.killed / mutants.mutants;
+  const share = document.mutants === 0 ? 1 : document.killed / document.mutants;
   if (document.leaks + document.blocked > 0 || share < 0.99) process.exitCode = exitCode.fault;
   return document;
+}
+
+async function proveOn(engine: Engine): Promise<Proof> {
+  const database = await openTestDatabase(engine);
+  try {
+    return await onStage(database, async (stage) => {
+      const attempts = await judgeAttempts(engine.name, stage);
+      const unbroken = { mutants: 0, killed: 0, killed_by_attempts: 0, survivors: [] };
+      if (!options.mutants) return { ...attempts, ...unbroken };
+      const judged = await judgeMutants(stage);
+      printLine(`${engine.name}: ${judged.killed} of ${judged.mutants} mutants killed`);
+      for (const name of judged.survivors) printLine(`  survived  ${name}`);
+      return { ...attempts, ...judged };
+    });
+  } finally {
+    await database.close();
+  }
+}
+
+async function judgeAttempts(engine: string, stage: Stage) {
+  const { cases, failures } = await judgeStage(stage);
+  const leaks = failures.filter(({ kind }) => kind === 'leak').length;
+  const blocked = failures.length - leaks;
+  printLine(`${engine}: ${cases} cases, ${leaks} leaks (limit 0), ${blocked} blocked`);
+  for (const one of failures.slice(0, shown_max)) {
+    printLine(`  ${one.kind}  ${one.attempt}: ${one.detail}`);
+  }
+  return { cases, leaks, blocked };
 }
