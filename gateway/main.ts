@@ -62,6 +62,10 @@ export async function startGateway(options: GatewayOptions): Promise<{ stop(): P
     log,
   });
   if (recovered.set_aside !== null) log.error({ detail: recovered.set_aside }, 'buffer_damaged');
+  const { schema } = recovered;
+  if (schema.from !== 0 && schema.from !== schema.to) {
+    log.info(schema, 'the buffer was brought to the schema of this version');
+  }
   const report_interval_ms = config.report_interval_s * 1000;
   const sandbox = new ScriptSandbox(clock);
   const strangers = new Strangers();

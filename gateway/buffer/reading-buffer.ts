@@ -10,7 +10,7 @@ import { type CommitMode, CommitPace } from './commit-pace.ts';
 import type { OutgoingBatch } from './delivery.ts';
 import type { BufferStats, Entry, Lane, PendingBatch, QuarantineRow, UndatedRow } from './entry.ts';
 import { type Group, GroupDraft } from './group.ts';
-import type { Recovered, Refusal } from './reading-log.ts';
+import type { Refusal } from './reading-log.ts';
 import type { Operation, WriterAnswer, WriterData, WriterOperations } from './writer-protocol.ts';
 
 /** A group this large is written at once. */
@@ -80,7 +80,7 @@ export class ReadingBuffer {
    */
   static async open(
     options: BufferOptions,
-  ): Promise<{ buffer: ReadingBuffer; recovered: Recovered }> {
+  ): Promise<{ buffer: ReadingBuffer; recovered: ReturnType<WriterOperations['recover']> }> {
     const buffer = new ReadingBuffer(options);
     try {
       return { buffer, recovered: await buffer.#call('recover') };

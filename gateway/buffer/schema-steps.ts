@@ -3,10 +3,22 @@
  * behind it; a new file takes them all, an older one the rest, in one transaction. A step that has
  * been released is never changed.
  *
+ * Each step has its way back, which stands in the file for older programs (`schema-version.ts`). It is
+ * SQL alone, of the functions that SQLite has itself, and loses no reading, no meter and no key: what
+ * the older schema has no place for stays in a table that older programs do not look at, and the step
+ * finds it again.
+ *
  * `readings` is an append-only log whose rowid is the sequence. It has no secondary index: with one
  * on (sensor, time), 50 rows a commit wrote 4,853 bytes each instead of 279 (measured on ext4), and
  * store hardware lives on SD cards.
  */
+
+export interface SchemaStep {
+  /** From the version before to this one. */
+  readonly up: string;
+  /** From this one to the version before. */
+  readonly down: string;
+}
 
 const first = `
 CREATE TABLE life (
@@ -85,8 +97,46 @@ INSERT INTO readings
 DROP TABLE readings_with_names;
 `;
 
+const names = `
+ALTER TABLE readings RENAME TO readings_with_numbers;
+CREATE TABLE readings (
+  sequence INTEGER PRIMARY KEY,
+  kind TEXT NOT NULL,
+  sensor_id TEXT NOT NULL,
+  region_id TEXT,
+  observed_at INTEGER NOT NULL,
+  interval_s REAL NOT NULL,
+  in_count INTEGER,
+  out_count INTEGER,
+  occupancy INTEGER,
+  dwell_s REAL,
+  received_at INTEGER NOT NULL,
+  flags INTEGER NOT NULL,
+  dedupe_key TEXT
+) STRICT;
+INSERT INTO readings
+  SELECT sequence, iif(region IS NULL, 'count', 'zone'), s.word, r.word, observed_at, interval_s,
+    in_count, out_count, occupancy, dwell_s, received_at, flags, dedupe_key
+  FROM readings_with_numbers
+  JOIN words AS s ON s.id = sensor
+  LEFT JOIN words AS r ON r.id = region
+  ORDER BY sequence;
+DROP TABLE readings_with_numbers;
+DROP TABLE words;
+`;
+
 /** Lanes overtake each other, so a settled batch stays until everything before it is settled. */
 const lanes = 'ALTER TABLE batches ADD is_settled INTEGER NOT NULL DEFAULT 0';
+
+/**
+ * A program with one lane takes the end of any batch for the mark: of several, those after the first
+ * would carry it over readings between them. What they held goes out once more.
+ */
+const oneLane = `
+DELETE FROM batches
+WHERE is_settled = 1 OR first_sequence <> (SELECT settled_sequence + 1 FROM life);
+ALTER TABLE batches DROP is_settled;
+`;
 
 /** Under which gateway the log is delivered, and from where on: a move to another store moves nothing. */
 const owner = `
@@ -94,15 +144,23 @@ ALTER TABLE life ADD gateway_id TEXT;
 ALTER TABLE life ADD first_sequence INTEGER NOT NULL DEFAULT 1;
 `;
 
+const noOwner = `
+ALTER TABLE life DROP gateway_id;
+ALTER TABLE life DROP first_sequence;
+`;
+
 /** What came before the clock was set has no place in the log yet, whose rows go to HQ. */
 const undated = `
-CREATE TABLE undated (
+CREATE TABLE IF NOT EXISTS undated (
   id INTEGER PRIMARY KEY,
   boot_id TEXT NOT NULL,
   uptime_ms INTEGER NOT NULL,
   record TEXT NOT NULL
 ) STRICT;
 `;
+
+/** What has no time yet waits for a program that can date it. */
+const undatedStay = '-- undated stays as it is';
 
 /**
  * Readings may be added together while none of them can have been sent. What an older program may have
@@ -121,4 +179,36 @@ CREATE TABLE offered (
 INSERT INTO offered SELECT 1, max(sequence) FROM readings HAVING max(sequence) IS NOT NULL;
 `;
 
-export const schemaSteps: readonly string[] = [first, words, lanes, owner, undated, quota];
+/**
+ * Sequences without a row are unknown to older programs. Where there are any, the rows that are left are
+ * numbered anew in another epoch, as those of a file from an image are: all that this gateway may
+ * send goes out once more, and HQ knows a reading by its sensor and its time.
+ */
+const noHoles = `
+DELETE FROM batches WHERE (SELECT merged FROM life) > 0;
+UPDATE life SET first_sequence = 1 +
+  (SELECT count(*) FROM readings WHERE sequence < (SELECT first_sequence FROM life))
+WHERE merged > 0;
+UPDATE readings SET sequence = -place FROM
+  (SELECT sequence AS at, row_number() OVER (ORDER BY sequence) AS place FROM readings)
+WHERE sequence = at AND (SELECT merged FROM life) > 0;
+UPDATE readings SET sequence = -sequence WHERE sequence < 0;
+UPDATE life SET settled_sequence = first_sequence - 1, epoch = lower(
+  hex(randomblob(4)) || '-' || hex(randomblob(2)) || '-4' || substr(hex(randomblob(2)), 2) ||
+  '-8' || substr(hex(randomblob(2)), 2) || '-' || hex(randomblob(6)))
+WHERE merged > 0;
+ALTER TABLE life DROP merged;
+ALTER TABLE life DROP coalesced;
+ALTER TABLE life DROP coalesced_sequence;
+ALTER TABLE batches DROP holes;
+DROP TABLE offered;
+`;
+
+export const schemaSteps: readonly SchemaStep[] = [
+  { up: first, down: '' },
+  { up: words, down: names },
+  { up: lanes, down: oneLane },
+  { up: owner, down: noOwner },
+  { up: undated, down: undatedStay },
+  { up: quota, down: noHoles },
+];

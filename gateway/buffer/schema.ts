@@ -3,7 +3,7 @@ import { existsSync, renameSync, statSync } from 'node:fs';
 import Database from 'better-sqlite3';
 import { errorText, FootbridgeError } from '../../shared/runtime/errors.ts';
 import { salvage } from './salvage.ts';
-import { schemaSteps } from './schema-steps.ts';
+import { missingWayBack, type SchemaMove, toKnownSchema } from './schema-version.ts';
 
 export type Connection = Database.Database;
 
@@ -19,11 +19,11 @@ const checked_bytes_max = 32 * 1024 * 1024;
 export function openBuffer(
   path: string,
   identity: { epoch: string; now: number },
-): { connection: Connection; set_aside: string | null } {
+): { connection: Connection; set_aside: string | null; schema: SchemaMove } {
   try {
-    const connection = open(path, identity);
+    const { connection, schema } = open(path, identity);
     if (size(path) <= checked_bytes_max) assertSound(connection);
-    return { connection, set_aside: null };
+    return { connection, set_aside: null, schema };
   } catch (error) {
     if (!isDamaged(error)) throw explain(error, path);
     return replaceDamaged(path, identity);
@@ -34,7 +34,7 @@ export function openBuffer(
 export function replaceDamaged(
   path: string,
   identity: { epoch: string; now: number },
-): { connection: Connection; set_aside: string } {
+): { connection: Connection; set_aside: string; schema: SchemaMove } {
   // Never deleted: what it holds and HQ lacks may still be read by a person.
   let set_aside = `${path}.damaged-${identity.now}`;
   while (existsSync(set_aside)) set_aside += '+';
@@ -42,9 +42,9 @@ export function replaceDamaged(
   for (const journal of ['-wal', '-shm']) {
     if (existsSync(path + journal)) renameSync(path + journal, set_aside + journal);
   }
-  const connection = open(path, identity);
+  const { connection, schema } = open(path, identity);
   salvage(set_aside, connection, identity.now);
-  return { connection, set_aside };
+  return { connection, set_aside, schema };
 }
 
 /** @throws an error that {@link isDamaged} knows. */
@@ -59,7 +59,10 @@ function size(path: string): number {
   return statSync(path).size;
 }
 
-function open(path: string, identity: { epoch: string; now: number }): Connection {
+function open(
+  path: string,
+  identity: { epoch: string; now: number },
+): { connection: Connection; schema: SchemaMove } {
   let connection: Connection | undefined;
   try {
     connection = new Database(path, { timeout: 0 });
@@ -70,9 +73,9 @@ function open(path: string, identity: { epoch: string; now: number }): Connectio
     // acknowledgement promises: 100 commits made 8 fsyncs, with FULL 109.
     connection.pragma('synchronous = FULL');
     connection.pragma('journal_size_limit = 67108864');
-    migrate(connection, identity);
+    const schema = toKnownSchema(connection, identity);
     assertDurable(connection);
-    return connection;
+    return { connection, schema };
   } catch (error) {
     connection?.close();
     throw error;
@@ -93,11 +96,8 @@ export function bufferFault(path: string): { kind: 'newer' | 'damaged'; detail: 
   let connection: Connection | undefined;
   try {
     connection = openBufferForReading(path);
-    const found = connection.pragma('user_version', { simple: true }) as number;
-    const known = schemaSteps.length;
-    if (found > known) {
-      return { kind: 'newer', detail: `schema ${found}, this program knows ${known}` };
-    }
+    const missing = missingWayBack(connection);
+    if (missing !== null) return { kind: 'newer', detail: missing };
     const checked = connection.pragma('quick_check(1)', { simple: true });
     return checked === 'ok' ? null : { kind: 'damaged', detail: String(checked) };
   } catch (error) {
@@ -105,24 +105,6 @@ export function bufferFault(path: string): { kind: 'newer' | 'damaged'; detail: 
   } finally {
     connection?.close();
   }
-}
-
-function migrate(connection: Connection, identity: { epoch: string; now: number }): void {
-  const found = connection.pragma('user_version', { simple: true }) as number;
-  const known = schemaSteps.length;
-  if (found > known) {
-    throw new FootbridgeError('buffer_newer', `schema ${found}, this program knows ${known}`);
-  }
-  if (found === known) return;
-  connection.transaction(() => {
-    for (const step of schemaSteps.slice(found)) connection.exec(step);
-    connection
-      .prepare(
-        'INSERT OR IGNORE INTO life (id, epoch, created_at, settled_sequence) VALUES (1, ?, ?, 0)',
-      )
-      .run(identity.epoch, identity.now);
-    connection.pragma(`user_version = ${known}`);
-  })();
 }
 
 function assertDurable(connection: Connection): void {

@@ -3,10 +3,11 @@ import type { OutgoingBatch } from './delivery.ts';
 import type { BufferStats, Lane, PendingBatch, QuarantineRow, UndatedRow } from './entry.ts';
 import type { Group } from './group.ts';
 import type { Recovered, Refusal } from './reading-log.ts';
+import type { SchemaMove } from './schema-version.ts';
 
 /** Each operation of the writer thread, with its arguments and its result. */
 export interface WriterOperations {
-  recover(): Recovered;
+  recover(): Recovered & { readonly schema: SchemaMove };
   commit(group: Group): void;
   nextBatch(
     lane: Lane,

@@ -8,6 +8,7 @@ import { systemClock } from '../../shared/runtime/clock.ts';
 import { errorText, FootbridgeError } from '../../shared/runtime/errors.ts';
 import { ReadingLog } from './reading-log.ts';
 import { isDamaged, openBuffer, replaceDamaged } from './schema.ts';
+import type { SchemaMove } from './schema-version.ts';
 import type {
   WriterAnswer,
   WriterData,
@@ -21,12 +22,13 @@ if (port === null) throw new Error('writer-thread.ts runs as a worker');
 
 /** Opened by the first request, so that a failure to open answers that request. */
 let log: ReadingLog | undefined;
+let schema: SchemaMove = { from: 0, to: 0 };
 
 function operations(): WriterOperations {
   log ??= openLog();
   const opened = log;
   return {
-    recover: () => opened.recover(),
+    recover: () => ({ ...opened.recover(), schema }),
     commit: (group) => opened.commit(group),
     nextBatch: (lane, options) => opened.nextBatch(lane, options),
     settle: (batch, refusals, at) => opened.settle(batch, refusals, at),
@@ -42,7 +44,8 @@ function operations(): WriterOperations {
 }
 
 function openLog(): ReadingLog {
-  const { connection, set_aside } = openBuffer(path, { epoch, now });
+  const { connection, set_aside, schema: moved } = openBuffer(path, { epoch, now });
+  schema = moved;
   try {
     return new ReadingLog(connection, set_aside, { quota_bytes });
   } catch (error) {

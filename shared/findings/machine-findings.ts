@@ -114,7 +114,7 @@ export const machineFindings = {
   },
   buffer_newer: {
     symptom: 'storage',
-    cause: 'The buffer was written by a newer Footbridge.',
+    cause: 'The buffer was written by a newer Footbridge, and the way back does not stand in it.',
     todo: 'Install that version again; an older one must not touch it.',
   },
 } as const satisfies Record<string, CatalogueEntry>;

@@ -47,7 +47,7 @@ export const errorCatalogue = {
     hint: 'See `footbridge buffer quarantine`; the profile reads something else than a count.',
   },
   buffer_newer: {
-    message: 'The buffer was written by a newer Footbridge.',
+    message: 'The buffer was written by a newer Footbridge, and the way back does not stand in it.',
     hint: 'Install that version again, or move the buffer file aside after its readings are delivered.',
   },
   source_unavailable: {

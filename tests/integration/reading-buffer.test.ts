@@ -149,7 +149,7 @@ test('a buffer of a newer program is refused, not guessed at', async () => {
 test('a buffer of the first schema is brought up to date with everything in it', async () => {
   const path = newPath();
   const old = new Database(path);
-  old.exec(schemaSteps[0] ?? '');
+  old.exec(schemaSteps[0]?.up ?? '');
   old.exec(`
     INSERT INTO life VALUES (1, '019ff000-0000-7000-8000-000000000000', 1, 1);
     INSERT INTO readings VALUES
