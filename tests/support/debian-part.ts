@@ -1,6 +1,7 @@
 /** Parts that come from Debian, not from npm: absent on a developer's machine, present in CI. */
 import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, test } from 'vitest';
 
 interface Part {
@@ -67,4 +68,18 @@ export const mosquittoProgram = '/usr/sbin/mosquitto';
 export const mosquitto: Part = {
   name: 'mosquitto',
   isInstalled: () => existsSync(mosquittoProgram),
+};
+
+/** Where it lies, below the name of the machine's architecture; undefined where it does not. */
+export function faketimeLibrary(): string | undefined {
+  const places = readdirSync('/usr/lib').map((each) =>
+    join('/usr/lib', each, 'faketime', 'libfaketimeMT.so.1'),
+  );
+  return places.find((path) => existsSync(path));
+}
+
+/** A process whose wall clock jumps. */
+export const faketime: Part = {
+  name: 'libfaketime',
+  isInstalled: () => faketimeLibrary() !== undefined,
 };

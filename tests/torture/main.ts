@@ -5,15 +5,9 @@
 import { Command } from 'commander';
 import { systemClock } from '../../shared/runtime/clock.ts';
 import { printError, printLine } from '../../shared/runtime/command-output.ts';
-import { exitCode } from '../../shared/runtime/errors.ts';
-
-/** A run under torture; `isHeld` says whether the law held. */
-export interface Tortured {
-  readonly lines: readonly string[];
-  readonly document: Readonly<Record<string, unknown>>;
-  readonly isHeld: boolean;
-}
-type Torture = (runs: number, seed: number, tell: (text: string) => void) => Promise<Tortured>;
+import { exitCode, FootbridgeError } from '../../shared/runtime/errors.ts';
+import { Campaign } from './campaign.ts';
+import type { Torture, Tortured } from './tortured.ts';
 
 /** `runs` unless --runs says otherwise. Loaded on demand, so that none disturbs the others. */
 const tortures: Record<string, { runs: number; load: () => Promise<Torture> }> = {
@@ -21,8 +15,8 @@ const tortures: Record<string, { runs: number; load: () => Promise<Torture> }> =
     runs: 50,
     load: async () => {
       const { tortureThePath } = await import('./path.ts');
-      return async (runs, seed, tell) => {
-        const result = await tortureThePath(runs, seed, tell);
+      return async (asked, tell) => {
+        const result = await tortureThePath({ ...asked, tell });
         const { kills, power_cuts, scenarios, rows, quarantined, buffered, lost, doubled } = result;
         return {
           document: { ...result },
@@ -36,12 +30,18 @@ const tortures: Record<string, { runs: number; load: () => Promise<Torture> }> =
       };
     },
   },
-  rtu: { runs: 1_000_000, load: async () => (await import('./rtu-torture.ts')).rtuTorture },
+  rtu: {
+    runs: 1_000_000,
+    load: async () => {
+      const { rtuTorture } = await import('./rtu-torture.ts');
+      return ({ runs, seed }, tell) => rtuTorture(runs, seed, tell);
+    },
+  },
   zones: {
     runs: 1,
     load: async () => {
       const { tortureTheZones } = await import('./zones.ts');
-      return async (_runs, _seed, tell) => {
+      return async (_asked, tell) => {
         const result = await tortureTheZones(tell);
         const { zones, changes, rows, hours, wrong } = result;
         return {
@@ -58,7 +58,7 @@ const tortures: Record<string, { runs: number; load: () => Promise<Torture> }> =
     runs: 1_000_000,
     load: async () => {
       const { torturePayloads } = await import('./payloads.ts');
-      return async (runs, seed) => {
+      return async ({ runs, seed }) => {
         const result = await torturePayloads(runs, seed);
         const { records, ignored, faults, crashes, stalls, slowest_ms } = result;
         return {
@@ -79,10 +79,25 @@ const program = new Command('torture')
   .argument('[name]', Object.keys(tortures).join(', '), 'path')
   .option('--runs <number>', 'how often (path: 50 kills, rtu: 1000000 answers)')
   .option('--seed <number>', 'the same seed does the same harm')
+  .option('--seeds <first-last>', 'one after another, added up in the file of --log')
+  .option('--log <file>', 'where done seeds stand; those are left out when it is asked again')
+  .option('--kills-per-cut <number>', 'path: kills to a power cut, on average')
   .option('--json', 'print one JSON document as the last line')
-  .addHelpText('after', '\nExample:\n  npm run torture -- --runs 1000 --seed 7 --json')
+  .addHelpText(
+    'after',
+    '\nExamples:\n  npm run torture -- --runs 1000 --seed 7 --json' +
+      '\n  npm run torture -- path --runs 60 --seeds 1-20 --log kills.jsonl --kills-per-cut 5',
+  )
   .parse();
-const options = program.opts<{ runs?: string; seed?: string; json?: boolean }>();
+interface Options {
+  readonly runs?: string;
+  readonly seed?: string;
+  readonly seeds?: string;
+  readonly log?: string;
+  readonly killsPerCut?: string;
+  readonly json?: boolean;
+}
+const options = program.opts<Options>();
 const [name = 'path'] = program.args;
 const chosen = tortures[name];
 if (chosen === undefined) {
@@ -90,13 +105,16 @@ if (chosen === undefined) {
   process.exitCode = exitCode.usage;
 } else {
   try {
-    const seed = Number(options.seed ?? Math.floor(systemClock.random() * 1e6));
-    process.stderr.write(`seed ${seed}\n`);
     const torture = await chosen.load();
-    const runs = Number(options.runs ?? chosen.runs);
-    const { lines, document, isHeld } = await torture(runs, seed, (text) => {
-      process.stderr.write(`${text}\n`);
-    });
+    const kills_per_cut =
+      options.killsPerCut === undefined ? undefined : Number(options.killsPerCut);
+    const run = (seed: number) => {
+      tell(`seed ${seed}`);
+      return torture({ runs: Number(options.runs ?? chosen.runs), seed, kills_per_cut }, tell);
+    };
+    const { lines, document, isHeld } = await (options.seeds === undefined
+      ? run(Number(options.seed ?? Math.floor(systemClock.random() * 1e6)))
+      : runAll(options.seeds, options.log, run));
     for (const line of lines) printLine(line);
     if (options.json === true) printLine(JSON.stringify(document));
     process.exitCode = isHeld ? exitCode.good : exitCode.fault;
@@ -105,3 +123,26 @@ if (chosen === undefined) {
   }
 }
 process.exit();
+
+function tell(text: string): void {
+  process.stderr.write(`${text}\n`);
+}
+
+async function runAll(
+  seeds: string,
+  log: string | undefined,
+  run: (seed: number) => Promise<Tortured>,
+): Promise<Tortured> {
+  const [, first, last = first] = /^(\d+)(?:-(\d+))?$/.exec(seeds) ?? [];
+  if (first === undefined || log === undefined) {
+    throw new FootbridgeError('usage', 'use --seeds FIRST-LAST with --log FILE');
+  }
+  const campaign = new Campaign(log);
+  for (let seed = Number(first); seed <= Number(last); seed += 1) {
+    if (campaign.has(seed)) continue;
+    const tortured = await run(seed);
+    campaign.keep(seed, tortured);
+    for (const line of tortured.lines) tell(line);
+  }
+  return campaign.result();
+}

@@ -1,6 +1,6 @@
 /**
- * Kills, power cuts, full and failing disks, and a line that is cut, silent, slow, lying or repeating,
- * at random moments, while sensors count. Law: in the end HQ holds, for each sensor and hour, exactly
+ * Kills, power cuts, full and failing disks, a clock that jumps, and a line that is cut, silent, slow,
+ * lying or repeating, at random moments, while sensors count. Law: in the end HQ holds, for each sensor and hour, exactly
  * what was counted, the gateway's ledger exactly what HQ cannot take, and nothing is left buffered.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '../../shared/runtime/clock.ts';
 import { seededRandom } from '../../shared/runtime/seeded-random.ts';
-import { scenarios as allScenarios, type Scenario } from './scenarios.ts';
+import { type Scenario, weighted } from './scenarios.ts';
 import { DeltaSensor, PulseCounter } from './sensors.ts';
 import { type HqHour, StoreUnderTorture } from './store-under-torture.ts';
 import { TotalSensor } from './total-sensor.ts';
@@ -39,12 +39,17 @@ export interface TortureResult {
   readonly scenarios: readonly { readonly name: string; readonly count: number }[];
 }
 
-/** @param runs kills and power cuts to do. */
-export async function tortureThePath(
-  runs: number,
-  seed: number,
-  tell: (text: string) => void,
-): Promise<TortureResult> {
+export interface PathOptions {
+  /** Kills and power cuts to do. */
+  readonly runs: number;
+  readonly seed: number;
+  /** Kills to a power cut, on average; undefined: as the scenarios say. */
+  readonly kills_per_cut?: number | undefined;
+  readonly tell?: (text: string) => void;
+}
+
+export async function tortureThePath(options: PathOptions): Promise<TortureResult> {
+  const { seed } = options;
   const folder = mkdtempSync(join(tmpdir(), 'footbridge-torture-'));
   const random = seededRandom(seed);
   const store = new StoreUnderTorture(folder, random);
@@ -63,7 +68,8 @@ export async function tortureThePath(
     }
     for (const sensor of all) sensor.begin();
     const walking = pulse.walk(clock);
-    const counts = await doHarm(store, runs, random, tell);
+    const counts = await doHarm(store, options, random);
+    store.clock.setRight();
     await Promise.all(all.map((sensor) => sensor.finish()));
     pulse.hold();
     total?.hold();
@@ -79,11 +85,13 @@ export async function tortureThePath(
 
 async function doHarm(
   store: StoreUnderTorture,
-  runs: number,
+  { runs, kills_per_cut, tell = () => {} }: PathOptions,
   random: () => number,
-  tell: (text: string) => void,
 ): Promise<Pick<TortureResult, 'kills' | 'power_cuts' | 'scenarios'>> {
-  const scenarios = allScenarios.filter(({ needsBroker }) => store.hasBroker || !needsBroker);
+  const missing = [store.hasBroker ? '' : 'broker', store.clock.isInstalled ? '' : 'clock'];
+  const scenarios = weighted(kills_per_cut).filter(
+    ({ needs = 'none' }) => !missing.includes(needs),
+  );
   const done = new Map(scenarios.map((scenario) => [scenario, 0]));
   const of = (kind: Scenario['kind']) =>
     [...done].reduce((sum, [scenario, count]) => (scenario.kind === kind ? sum + count : sum), 0);
@@ -127,7 +135,8 @@ async function judge(
   for (;;) {
     const buffer = (await store.status())?.buffer;
     const quarantined = buffer?.quarantined.reduce((sum, { count }) => sum + count, 0) ?? 0;
-    const buffered = buffer?.buffered ?? Number.NaN;
+    // What waits for a date is left as well.
+    const buffered = buffer === undefined ? Number.NaN : buffer.buffered + buffer.undated;
     const { lost, doubled } = compare(await store.hours(), quarantined, truth);
     const isDone = lost + doubled + buffered === 0;
     if (isDone || clock.monotonic() > deadline) {

@@ -1,8 +1,9 @@
 /** A bad RS-485 line: `--runs` answers of it, modbus-serial on the same, and what a dead unit costs. */
-import type { Tortured } from './main.ts';
+
 import { tortureRtu } from './rtu.ts';
 import { deadUnitShare } from './rtu-dead-unit.ts';
 import { tortureModbusSerial } from './rtu-modbus-serial.ts';
+import type { Tortured } from './tortured.ts';
 
 const beside_answers_max = 2_000;
 const share_max = 0.02;

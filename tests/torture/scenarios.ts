@@ -9,11 +9,11 @@ export interface Scenario {
   readonly name: string;
   readonly weight: number;
   readonly kind: 'kill' | 'power_cut' | 'other';
-  readonly needsBroker?: boolean;
+  readonly needs?: 'broker' | 'clock';
   readonly happen: (store: StoreUnderTorture, pause_ms: number) => Promise<void>;
 }
 
-export const scenarios: readonly Scenario[] = [
+const scenarios: readonly Scenario[] = [
   {
     name: 'gateway killed',
     weight: 6,
@@ -56,7 +56,7 @@ export const scenarios: readonly Scenario[] = [
     name: 'broker killed',
     weight: 2,
     kind: 'kill',
-    needsBroker: true,
+    needs: 'broker',
     async happen(store, pause_ms) {
       await store.killBroker();
       await clock.sleep(pause_ms);
@@ -84,6 +84,15 @@ export const scenarios: readonly Scenario[] = [
     },
   },
   {
+    name: 'clock jumped',
+    weight: 3,
+    kind: 'other',
+    needs: 'clock',
+    async happen(store) {
+      store.clock.jump();
+    },
+  },
+  {
     name: 'disk full',
     weight: 1,
     kind: 'other',
@@ -104,6 +113,21 @@ export const scenarios: readonly Scenario[] = [
     },
   },
 ];
+
+/**
+ * As often as they stand above, or with so many kills to a power cut.
+ *
+ * @param kills_per_cut undefined: as above.
+ */
+export function weighted(kills_per_cut: number | undefined): readonly Scenario[] {
+  if (kills_per_cut === undefined) return scenarios;
+  const of = (kind: Scenario['kind']) =>
+    scenarios.reduce((sum, one) => (one.kind === kind ? sum + one.weight : sum), 0);
+  const factor = of('kill') / kills_per_cut / of('power_cut');
+  return scenarios.map((one) =>
+    one.kind === 'power_cut' ? { ...one, weight: one.weight * factor } : one,
+  );
+}
 
 /** A fault of the line that lasts for a while. */
 function weather(name: string, weight: number, weather: Weather): Scenario {

@@ -16,7 +16,7 @@ const interval_ms = 10_000;
 const hour_ms = 3_600_000;
 /** Messages a sensor has under way; it waits for acknowledgements beyond that. */
 const window = 20;
-const pause_ms = 4;
+const pause_ms = 15;
 
 /**
  * Publishes with QoS 1 and sends everything unacknowledged again, in order, on each new connection

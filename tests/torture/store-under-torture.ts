@@ -11,6 +11,7 @@ import { mosquitto, mosquittoProgram } from '../support/debian-part.ts';
 import { commandIn, end, entry, freePort, jsonOf, listening } from '../support/process.ts';
 import { ForgetfulDisk } from './disk.ts';
 import { HqLine } from './hq-line.ts';
+import { WrongClock } from './wrong-clock.ts';
 
 const clock = systemClock;
 /** Polls of the pulse counter and intervals of everything are short, so that faults hit work. */
@@ -31,6 +32,8 @@ export interface HqHour {
 
 export class StoreUnderTorture {
   readonly disk: ForgetfulDisk;
+  /** The gateway's. */
+  readonly clock: WrongClock;
   readonly #hq_data: string;
   readonly #config: string;
   readonly #broker_config: string;
@@ -51,6 +54,7 @@ export class StoreUnderTorture {
     this.#broker_config = join(folder, 'mosquitto.conf');
     // Its own: how often the line asks depends on timing, and must not shift what happens next.
     this.#line_random = seededRandom(Math.floor(random() * 2 ** 31));
+    this.clock = new WrongClock(folder, random);
   }
 
   /** @param sensors ids of the MQTT sensors; the pulse counter listens on `modbus_port`. */
@@ -138,7 +142,7 @@ export class StoreUnderTorture {
 
   async startGateway(): Promise<void> {
     const parameters = ['--config', this.#config, 'run'];
-    this.#gateway = this.#spawn('footbridge', parameters, this.disk.environment);
+    this.#gateway = this.#spawn('footbridge', parameters, this.#gatewayEnvironment());
     await listening(this.mqtt_port, 60_000);
   }
 
@@ -216,6 +220,13 @@ export class StoreUnderTorture {
       stdio: ['ignore', 'ignore', log],
       env: { ...process.env, FOOTBRIDGE_LOG_LEVEL: 'error', ...environment },
     });
+  }
+
+  /** The disk and the clock are both preloaded. */
+  #gatewayEnvironment(): NodeJS.ProcessEnv {
+    const [disk, clock] = [this.disk.environment, this.clock.environment];
+    const preloaded = [clock['LD_PRELOAD'], disk['LD_PRELOAD']].filter((one) => one !== undefined);
+    return { ...clock, ...disk, LD_PRELOAD: preloaded.join(':') };
   }
 
   #onHq<T>(...parameters: string[]): Promise<T> {
