@@ -77,6 +77,10 @@ export async function startGateway(options: GatewayOptions): Promise<{ stop(): P
     dating,
     runScript: sandbox.run,
     strangers,
+    tell: (name, topic, bytes) => {
+      const source = sources.find((each) => each.name === name);
+      if (source !== undefined && 'publish' in source) source.publish(topic, bytes);
+    },
     report_interval_ms,
     clock,
     log,

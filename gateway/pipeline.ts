@@ -4,6 +4,7 @@
  * stands in quarantine.
  */
 import type { Clock } from '../shared/runtime/clock.ts';
+import { errorText } from '../shared/runtime/errors.ts';
 import type { Log } from '../shared/runtime/log.ts';
 import {
   type Entry,
@@ -20,12 +21,16 @@ import { turn } from './meters/direction.ts';
 import { type MeterState, newMeterState, step } from './meters/meter.ts';
 import { RecentKeys } from './meters/recent-keys.ts';
 import { Tally } from './meters/tally.ts';
+import { isHousekeeping } from './pairing/housekeeping-topics.ts';
 import { deviceAddress, keyOfDevice, unitAddress } from './pairing/sensor.ts';
 import type { PairedSensor, SensorRegistry } from './pairing/sensor-registry.ts';
 import type { Strangers } from './pairing/strangers.ts';
+import { Presence } from './presence.ts';
 import { decode } from './profiles/decode.ts';
-import type { Decoded, MeasureRecord, RunScript } from './profiles/measure.ts';
-import { runScripts } from './profiles/messages.ts';
+import type { Decoded, DeviceDecoded, MeasureRecord, RunScript } from './profiles/measure.ts';
+import { type DecodeOptions, runScripts } from './profiles/messages.ts';
+import type { SparkplugHeard } from './profiles/sparkplug-nodes.ts';
+import { isSparkplug } from './profiles/sparkplug-topic.ts';
 import { withheld } from './profiles/withheld.ts';
 import { type Sighting, Sightings } from './sightings.ts';
 import type { Frame } from './sources/source.ts';
@@ -39,6 +44,8 @@ export interface PipelineOptions {
   readonly runScript: RunScript;
   /** Remembers who speaks and is not paired. */
   readonly strangers?: Strangers;
+  /** Tells a device something through its source. */
+  readonly tell?: (source: string, topic: string, bytes: Uint8Array) => void;
   readonly report_interval_ms: number;
   readonly clock: Clock;
   readonly log: Log;
@@ -55,7 +62,7 @@ interface Metered {
   readonly metered_device: string;
 }
 
-type Understood = Extract<Decoded, { outcome: 'records' }>;
+type Understood = Extract<DeviceDecoded, { outcome: 'records' }>;
 
 export class Pipeline {
   readonly #options: PipelineOptions;
@@ -64,10 +71,13 @@ export class Pipeline {
   /** What people who watch may see at once. */
   readonly tally = new Tally();
   readonly #sightings = new Sightings();
+  readonly #presence: Presence;
   readonly #ignored = new Map<string, number>();
 
   constructor(options: PipelineOptions) {
     this.#options = options;
+    const { registry, tell = () => {} } = options;
+    this.#presence = new Presence({ registry, sightings: this.#sightings, tell });
     for (const { sensor_id, state } of options.recovered.meters) {
       this.#meters.set(sensor_id, meterOf(state));
     }
@@ -79,18 +89,50 @@ export class Pipeline {
 
   /** Takes a frame from a source; resolves when all it says is on disk. */
   accept(frame: Frame): Promise<void> {
+    if (isSparkplug(frame.address)) return this.#acceptSparkplug(frame);
     const { registry } = this.#options;
     const asked =
       registry.at(frame.source, frame.address) ?? registry.sharing(frame.source, frame.address);
+    if (asked === undefined) {
+      if (this.#presence.hear(frame)) return this.#ignore('presence');
+      if (isHousekeeping(frame.address)) return this.#ignore('housekeeping');
+    }
     if (frame.retained === true) {
       if (asked !== undefined) this.#sightings.retained(asked.sensor.sensor_id);
       return this.#ignore('retained');
     }
+    return this.#take(asked, frame);
+  }
+
+  /** One device speaks on several topics, and what its data mean was said at its birth. */
+  #acceptSparkplug(frame: Frame): Promise<void> {
+    if (frame.fault !== undefined) return this.#take(undefined, frame);
+    let heard: SparkplugHeard;
+    try {
+      heard = this.#presence.hearSparkplug(frame);
+    } catch (error) {
+      return this.#quarantine(frame, 'malformed', errorText(error));
+    }
+    const { address, ignored, payload, presence } = heard;
+    if (ignored !== null) return this.#ignore(ignored);
+    const asked = this.#options.registry.at(frame.source, address);
+    const isOfNode = presence?.device === undefined && asked === undefined;
+    if (isOfNode && presence !== null) return this.#ignore('sparkplug_node');
+    // Who is not paired is recognised by its birth: its data may have no names.
+    return this.#take(asked, { ...frame, address }, { payload }, presence !== null);
+  }
+
+  #take(
+    asked: PairedSensor | undefined,
+    frame: Frame,
+    options: DecodeOptions = {},
+    isTelling = true,
+  ): Promise<void> {
     if (frame.fault !== undefined) {
       return this.#quarantine(frame, frame.fault.reason, frame.fault.detail);
     }
     if (asked === undefined) {
-      this.#options.strangers?.note(frame);
+      if (isTelling) this.#options.strangers?.note(frame);
       return this.#quarantine(
         frame,
         'unknown_address',
@@ -98,7 +140,7 @@ export class Pipeline {
       );
     }
     if (asked.profile.codec.kind === 'script') return this.#acceptScripted(asked, frame);
-    return this.#understand(asked, decode(asked.profile, frame.bytes), frame);
+    return this.#understand(asked, decode(asked.profile, frame.bytes, options), frame);
   }
 
   /** The frames of one profile stay in their order: its script answers them one after another. */
@@ -109,6 +151,17 @@ export class Pipeline {
   }
 
   #understand(asked: PairedSensor, decoded: Decoded, frame: Frame): Promise<void> {
+    if (decoded.outcome !== 'several') return this.#understandDevice(asked, decoded, frame);
+    if (asked.sensor.device === undefined) {
+      this.#options.strangers?.note(frame);
+      const detail = 'messages of several devices; pair each of them with --device';
+      return this.#quarantine(frame, 'unknown_unit', detail);
+    }
+    const all = decoded.devices.map((each) => this.#understandDevice(asked, each, frame));
+    return Promise.all(all).then(() => {});
+  }
+
+  #understandDevice(asked: PairedSensor, decoded: DeviceDecoded, frame: Frame): Promise<void> {
     if (decoded.outcome === 'fault') return this.#quarantine(frame, decoded.reason, decoded.detail);
     if (decoded.outcome === 'ignored') {
       this.#sightings.seen(asked.sensor.sensor_id, frame.received_at);

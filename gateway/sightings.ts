@@ -6,12 +6,19 @@ export interface Sighting {
   readonly last_seen_at: number | null;
   /** Copies that a broker had kept of its last message: they prove nothing about the device. */
   readonly retained: number;
+  /** Since when it is gone, as it or its broker said, ms since the epoch; null: not that we know. */
+  readonly offline_since: number | null;
   /** What its meter noticed, how often. */
   readonly notes: Readonly<Partial<Record<MeterNote, number>>>;
 }
 
 /** Of a sensor that nobody has looked at. */
-export const unseen: Sighting = { last_seen_at: null, retained: 0, notes: {} };
+export const unseen: Sighting = {
+  last_seen_at: null,
+  retained: 0,
+  offline_since: null,
+  notes: {},
+};
 
 export class Sightings {
   readonly #sensors = new Map<string, Sighting>();
@@ -21,7 +28,14 @@ export class Sightings {
   }
 
   seen(sensor_id: string, last_seen_at: number): void {
-    this.#sensors.set(sensor_id, { ...this.of(sensor_id), last_seen_at });
+    this.#sensors.set(sensor_id, { ...this.of(sensor_id), last_seen_at, offline_since: null });
+  }
+
+  /** The device, or its last will, says whether it is there; what it has said since is newer. */
+  present(sensor_id: string, is_here: boolean, at: number): void {
+    const before = this.of(sensor_id);
+    const offline_since = is_here ? null : (before.offline_since ?? at);
+    this.#sensors.set(sensor_id, { ...before, offline_since });
   }
 
   retained(sensor_id: string): void {

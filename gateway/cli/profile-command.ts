@@ -108,6 +108,7 @@ function timeOf(text: string): number {
 
 function printTrial(trial: Trial): void {
   for (const value of trial.values) printLine(`values    ${JSON.stringify(value)}`);
+  if (trial.device !== null) printLine(`device    ${trial.device}`);
   if (trial.outcome === 'ignored') printLine(`ignored   ${trial.reason}`);
   if (trial.outcome === 'fault') printLine(`fault     ${trial.reason}: ${trial.detail}`);
   for (const { element, measures, device, dedupe_key } of trial.records) {

@@ -6,9 +6,16 @@
 import type { Reading } from '../../shared/wire/reading.ts';
 import { type Direction, turn } from '../meters/direction.ts';
 import { type MeterState, newMeterState, step } from '../meters/meter.ts';
+import { decodeSparkplug, defineMetrics, noDefinitions } from '../profiles/codecs/sparkplug.ts';
 import { decode, decodedValues } from '../profiles/decode.ts';
-import type { Decoded, MeasureRecord, RefusedRecord, RunScript } from '../profiles/measure.ts';
-import { runScripts } from '../profiles/messages.ts';
+import {
+  type DeviceDecoded,
+  eachDevice,
+  type MeasureRecord,
+  type RefusedRecord,
+  type RunScript,
+} from '../profiles/measure.ts';
+import { type DecodeOptions, runScripts } from '../profiles/messages.ts';
 import type { Profile } from '../profiles/profile.ts';
 import { checksumOf } from '../sources/checksum.ts';
 import { Framer } from '../sources/framer.ts';
@@ -22,9 +29,11 @@ export interface TrialOptions {
   readonly received_at: number;
 }
 
-/** What became of one frame. */
+/** What became of one frame, or of one device's part of it. */
 export interface Trial {
-  readonly outcome: Decoded['outcome'];
+  readonly outcome: DeviceDecoded['outcome'];
+  /** Which device the frame names, or null. */
+  readonly device: string | null;
   /** Why it was ignored or goes to quarantine, or null. */
   readonly reason: string | null;
   readonly detail: string | null;
@@ -44,76 +53,84 @@ export async function tryFrames(
   options: TrialOptions,
 ): Promise<Trial[]> {
   const meters = new Map<string, MeterState>();
+  const births = noDefinitions();
   const frames = payloads.flatMap((bytes) => cut(profile, bytes));
   const trials: Trial[] = [];
   for (const [i, frame] of frames.entries()) {
     const received_at = options.received_at + i * report_interval_ms;
-    trials.push(
-      'reason' in frame
-        ? nothing('fault', frame.reason, frame.detail)
-        : await tryFrame(profile, frame.bytes, { ...options, received_at }, meters),
-    );
+    if ('reason' in frame) {
+      trials.push({ ...nothing, outcome: 'fault', reason: frame.reason, detail: frame.detail });
+      continue;
+    }
+    const how = {
+      ...(await decodeOptions(profile, frame.bytes, options)),
+      ...(profile.codec.kind === 'sparkplug' ? namedBy(births, frame.bytes) : {}),
+    };
+    const values = valuesOf(profile, frame.bytes, how);
+    const devices = eachDevice(decode(profile, frame.bytes, how));
+    for (const [at, decoded] of devices.entries()) {
+      // What the frame holds is shown once.
+      const trial = tryDevice(decoded, { ...options, received_at }, meters);
+      trials.push({ ...trial, values: at === 0 ? values : [] });
+    }
   }
   return trials;
 }
 
-async function tryFrame(
+async function decodeOptions(
   profile: Profile,
   bytes: Uint8Array,
-  options: TrialOptions,
-  meters: Map<string, MeterState>,
-): Promise<Trial> {
-  const { runScript, received_at } = options;
-  const port = options.port ?? barePort(profile, bytes);
+  { runScript, port = barePort(profile, bytes) }: TrialOptions,
+): Promise<DecodeOptions> {
   const scripted = await runScripts(profile, bytes, runScript, port);
-  const how = { ...scripted, ...(port === undefined ? {} : { port }) };
-  const decoded = decode(profile, bytes, how);
-  if (decoded.outcome === 'fault') {
-    return nothing('fault', decoded.reason, decoded.detail, profile, bytes, how);
+  return { ...scripted, ...(port === undefined ? {} : { port }) };
+}
+
+/** Names that an earlier payload gave stand for their aliases in this one. */
+function namedBy(births: ReturnType<typeof noDefinitions>, bytes: Uint8Array): DecodeOptions {
+  try {
+    const payload = decodeSparkplug(bytes, births);
+    defineMetrics(births, payload);
+    return { payload };
+  } catch {
+    return {};
   }
-  if (decoded.outcome === 'ignored') {
-    return nothing('ignored', decoded.reason, null, profile, bytes, how);
-  }
-  const records = decoded.records.map((record) => turn(record, options.direction));
+}
+
+const nothing: Omit<Trial, 'outcome'> = {
+  device: null,
+  reason: null,
+  detail: null,
+  values: [],
+  records: [],
+  refused: [],
+  readings: [],
+  notes: [],
+};
+
+function tryDevice(
+  decoded: DeviceDecoded,
+  { direction, received_at }: TrialOptions,
+  meters: Map<string, MeterState>,
+): Trial {
+  if (decoded.outcome !== 'records') return { ...nothing, ...decoded };
+  const { device, refused } = decoded;
+  const records = decoded.records.map((record) => turn(record, direction));
   const readings: Reading[] = [];
   const notes: string[] = [];
   for (const record of records) {
     const sensor_id = record.element === '' ? 'sensor' : `sensor/${record.element}`;
-    const before = meters.get(sensor_id) ?? newMeterState;
+    const meter = `${device} ${sensor_id}`;
+    const before = meters.get(meter) ?? newMeterState;
     const after = step(before, sensor_id, record, { received_at, report_interval_ms });
-    meters.set(sensor_id, after.state);
+    meters.set(meter, after.state);
     readings.push(...after.readings);
     notes.push(...after.notes.map((note) => `${sensor_id}: ${note}`));
   }
-  const values = valuesOf(profile, bytes, how);
-  const { refused } = decoded;
-  return {
-    outcome: 'records',
-    reason: null,
-    detail: null,
-    values,
-    records,
-    refused,
-    readings,
-    notes,
-  };
+  return { ...nothing, outcome: 'records', device, records, refused, readings, notes };
 }
 
-type How = Parameters<typeof decode>[2];
-
-function nothing(
-  outcome: 'fault' | 'ignored',
-  reason: string,
-  detail: string | null,
-  profile?: Profile,
-  bytes?: Uint8Array,
-  how?: How,
-): Trial {
-  const values = profile && bytes ? valuesOf(profile, bytes, how) : [];
-  return { outcome, reason, detail, values, records: [], refused: [], readings: [], notes: [] };
-}
-
-function valuesOf(profile: Profile, bytes: Uint8Array, how: How): unknown[] {
+function valuesOf(profile: Profile, bytes: Uint8Array, how: DecodeOptions): unknown[] {
   try {
     return decodedValues(profile, bytes, how);
   } catch {

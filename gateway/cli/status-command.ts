@@ -90,7 +90,7 @@ function printStatus(status: GatewayStatus): void {
   const sensors = status.sensors.map((each) => [
     each.sensor_id,
     each.profile,
-    ago(each.last_seen_at),
+    `${ago(each.last_seen_at)}${each.offline_since === null ? '' : ', offline'}`,
   ]);
   printTable(['SENSOR', 'PROFILE', 'LAST SEEN'], sensors);
 }

@@ -21,10 +21,15 @@ export function sensors(evidence: Evidence): Finding[] {
 
 function heard(sensor: SensorStatus, evidence: Evidence): Finding {
   const { sensor_id, last_seen_at, silent_after_s, address, retained, source } = sensor;
+  const { offline_since } = sensor;
   const check = `sensor ${sensor_id}`;
   const { now, status, fits } = evidence;
   const fit = fits.find((each) => each.sensor_id === sensor_id);
   if (fit !== undefined) return misread(check, fit);
+  if (offline_since !== null) {
+    const gone_s = Math.round((now - offline_since) / 1000);
+    return found(check, 'sensor_offline', `said to be gone ${gone_s} s ago`);
+  }
   const quiet_s = Math.round((now - (last_seen_at ?? status.started_at)) / 1000);
   const isPolled = status.sources.some((one) => one.source === source && one.units.length > 0);
   if (last_seen_at === null && !isPolled) {

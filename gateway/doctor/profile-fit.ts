@@ -3,7 +3,7 @@ import type { QuarantineRow } from '../buffer/entry.ts';
 import { transportsOf } from '../pairing/polling.ts';
 import type { Catalogue } from '../profiles/catalogue.ts';
 import { decode } from '../profiles/decode.ts';
-import type { RunScript } from '../profiles/measure.ts';
+import { eachDevice, type RunScript } from '../profiles/measure.ts';
 import { runScripts } from '../profiles/messages.ts';
 import type { Profile } from '../profiles/profile.ts';
 import type { SensorStatus } from '../status.ts';
@@ -51,7 +51,7 @@ function isSpoken({ transport }: Profile, own: Profile): boolean {
 
 async function reads(profile: Profile, bytes: Uint8Array, runScript: RunScript): Promise<boolean> {
   const decoded = decode(profile, bytes, await runScripts(profile, bytes, runScript));
-  return (
-    decoded.outcome === 'records' && decoded.records.length > 0 && decoded.refused.length === 0
+  return eachDevice(decoded).every(
+    (each) => each.outcome === 'records' && each.records.length > 0 && each.refused.length === 0,
   );
 }

@@ -74,7 +74,7 @@ function pageSensor(
   tallied: readonly (readonly [string, Tallied])[],
   midnight: number,
 ): PageSensor {
-  const { sensor_id, name, kind, last_seen_at, silent_after_s } = sensor;
+  const { sensor_id, name, kind, last_seen_at, offline_since, silent_after_s } = sensor;
   const own = tallied
     .filter(([id]) => id === sensor_id || id.startsWith(`${sensor_id}/`))
     .map(([, sums]) => sums);
@@ -88,7 +88,7 @@ function pageSensor(
     ...sumOf(own.map((sums) => crossingsSince(sums, midnight))),
     occupancy: known.length === 0 ? null : known.reduce((sum, people) => sum + people, 0),
     seen_s: last_seen_at === null ? null : quiet_s,
-    is_silent: quiet_s > silent_after_s,
+    is_silent: quiet_s > silent_after_s || offline_since !== null,
     since_start: sumOf(own),
   };
 }

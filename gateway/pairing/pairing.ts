@@ -3,6 +3,7 @@
 import { FootbridgeError } from '../../shared/runtime/errors.ts';
 import type { SourceConfig } from '../config/config.ts';
 import type { Catalogue } from '../profiles/catalogue.ts';
+import { isSparkplug } from '../profiles/sparkplug-topic.ts';
 import type { OpenedSource } from '../sources/open-source.ts';
 import { scanBus, type UnitFound } from './bus-scan.ts';
 import { assertOneLink, modbusPolls, serialWork, transportsOf } from './polling.ts';
@@ -97,6 +98,11 @@ export class Pairing {
     }
     if (sensor.secret_sha256 !== undefined && !config.kind.endsWith('-listen')) {
       const detail = `source ${config.name} asks nobody for a login; leave out --login, or unpair first`;
+      throw new FootbridgeError('sensor_invalid', detail);
+    }
+    if (sensor.secret_sha256 !== undefined && isSparkplug(sensor.topic ?? '')) {
+      const detail =
+        'a Sparkplug node has one login for all its devices; give it one under "users"';
       throw new FootbridgeError('sensor_invalid', detail);
     }
     if (config.kind === 'serial') assertOneLink(this.#sensorsOf(config.name));

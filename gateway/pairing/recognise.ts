@@ -1,7 +1,7 @@
 /** Which profiles can read what an unknown device says, the most telling one first. Pure. */
 import type { Catalogue } from '../profiles/catalogue.ts';
 import { decode } from '../profiles/decode.ts';
-import type { Decoded, RunScript } from '../profiles/measure.ts';
+import { type DeviceDecoded, eachDevice, type RunScript } from '../profiles/measure.ts';
 import { runScripts } from '../profiles/messages.ts';
 import type { Profile } from '../profiles/profile.ts';
 
@@ -24,7 +24,7 @@ export interface Recognised {
   readonly sureness: 'sure' | 'likely' | 'unsure' | 'unknown';
 }
 
-type Records = Extract<Decoded, { outcome: 'records' }>;
+type Records = Extract<DeviceDecoded, { outcome: 'records' }>;
 
 /** @param transports those of the source's kind. */
 export async function recognise(
@@ -54,6 +54,7 @@ async function candidateOf(
     ),
   );
   const read = decoded
+    .flatMap(eachDevice)
     .filter((each): each is Records => each.outcome === 'records')
     .filter(({ records }) => records.length > 0);
   const last = read.at(-1);

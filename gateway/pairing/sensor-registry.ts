@@ -8,6 +8,7 @@ import { writeDataFile } from '../../shared/runtime/data-file.ts';
 import { errorText, FootbridgeError } from '../../shared/runtime/errors.ts';
 import { problemText, readYaml } from '../config/yaml.ts';
 import { type Catalogue, profileNamed } from '../profiles/catalogue.ts';
+import { presenceTopic } from '../profiles/presence.ts';
 import type { Profile } from '../profiles/profile.ts';
 import { addressOf, meteredDevice, type Sensor, sensorSchema } from './sensor.ts';
 
@@ -23,6 +24,8 @@ export interface PairedSensor {
   readonly address: string;
   /** See {@link meteredDevice}. */
   readonly metered_device: string;
+  /** Where it stands whether the device is there; null where nothing says so. */
+  readonly presence_topic: string | null;
 }
 
 export class SensorRegistry {
@@ -70,6 +73,13 @@ export class SensorRegistry {
   /** The sensor whose frames come from this address of this source. */
   at(source: string, address: string): PairedSensor | undefined {
     return this.#addresses.get(addressKey(source, address));
+  }
+
+  /** The sensors of whose presence this topic speaks. */
+  withPresenceAt(source: string, topic: string): PairedSensor[] {
+    return this.list().filter(
+      ({ sensor, presence_topic }) => presence_topic === topic && sensor.source === source,
+    );
   }
 
   /** One of the devices that share this topic, each under a name of its own. */
@@ -170,6 +180,7 @@ export class SensorRegistry {
       profile,
       address,
       metered_device: meteredDevice(sensor, address),
+      presence_topic: presenceTopicOf(sensor, profile),
     });
   }
 
@@ -210,6 +221,10 @@ const identity = ['source', 'profile', 'topic', 'path', 'unit', 'register', 'dev
 
 function isSameDevice(one: Partial<Sensor>, other: Partial<Sensor>): boolean {
   return identity.every((field) => one[field] === other[field]);
+}
+
+function presenceTopicOf({ topic }: Sensor, { presence }: Profile): string | null {
+  return topic === undefined || presence === undefined ? null : presenceTopic(presence, topic);
 }
 
 function addressKey(source: string, address: string): string {

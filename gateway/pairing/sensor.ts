@@ -6,6 +6,7 @@ import { sensorIdSchema } from '../../shared/wire/reading.ts';
 import { directions } from '../meters/direction.ts';
 import { recordMappings } from '../profiles/mapping-schema.ts';
 import type { Profile } from '../profiles/profile.ts';
+import { addressOfTopic } from '../profiles/sparkplug-topic.ts';
 import type { Login } from '../sources/access.ts';
 
 export const sensorSchema = z.strictObject({
@@ -22,6 +23,7 @@ export const sensorSchema = z.strictObject({
     .min(1)
     .max(1000)
     .refine((topic) => !/[#+]/.test(topic), { error: 'a sensor has one topic, without + or #' })
+    .transform(addressOfTopic)
     .optional(),
   /** HTTP: the path that the device posts to, or `device/ID` where the source knows it by its id. */
   path: z

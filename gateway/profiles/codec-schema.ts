@@ -101,6 +101,7 @@ export const codecSchema = z.discriminatedUnion('kind', [
   binaryCodec,
   tlvCodec,
   registersCodec,
+  z.strictObject({ kind: z.literal('sparkplug') }),
   scriptCodec,
 ]);
 

@@ -2,8 +2,16 @@
  * Frame bytes to measures, as the profile says: envelope, codec, mapping. Pure: no clock, no I/O,
  * never throws.
  */
+
 import { NotThisDevice, WrongLength } from './codecs/faults.ts';
-import type { Decoded, MeasureRecord, RefusedRecord } from './measure.ts';
+import type { SparkplugPayload } from './codecs/sparkplug.ts';
+import type {
+  Decoded,
+  DecodeFault,
+  DeviceDecoded,
+  MeasureRecord,
+  RefusedRecord,
+} from './measure.ts';
 import { type DecodeOptions, type Message, messagesOf } from './messages.ts';
 import { type Getter, getter, outermostScope, type Scope } from './path.ts';
 import type { Profile } from './profile.ts';
@@ -13,15 +21,40 @@ export function decode(profile: Profile, bytes: Uint8Array, options: DecodeOptio
   try {
     const { messages, ignored } = messagesOf(profile, bytes, options);
     if (messages.length === 0) return { outcome: 'ignored', reason: ignored ?? 'no_records' };
-    return understand(profile, messages);
+    const reader = readerOf(profile);
+    if (messages.length === 1) return understand(profile, reader, messages);
+    const [first, ...others] = byDevice(reader, messages);
+    if (first === undefined || others.length === 0) return understand(profile, reader, messages);
+    const devices = [first, ...others].map((own) => understand(profile, reader, own));
+    return { outcome: 'several', devices };
   } catch (error) {
-    const detail = error instanceof Error ? error.message : String(error);
-    if (error instanceof WrongLength) return { outcome: 'fault', reason: 'truncated', detail };
-    if (error instanceof NotThisDevice) {
-      return { outcome: 'fault', reason: 'not_this_device', detail };
-    }
-    return { outcome: 'fault', reason: 'malformed', detail };
+    return { outcome: 'fault', ...faultOf(error) };
   }
+}
+
+function faultOf(error: unknown): { reason: DecodeFault; detail: string } {
+  const detail = error instanceof Error ? error.message : String(error);
+  if (error instanceof WrongLength) return { reason: 'truncated', detail };
+  if (error instanceof NotThisDevice) return { reason: 'not_this_device', detail };
+  return { reason: 'malformed', detail };
+}
+
+/** Some devices are numbers. */
+function nameOf(device: unknown): string | null {
+  if (typeof device === 'number') return String(device);
+  return typeof device === 'string' ? device.toLowerCase() : null;
+}
+
+/** What could not be read is of no device that is known. */
+function byDevice({ device }: Reader, messages: readonly Message[]): Message[][] {
+  const groups = new Map<string | null, Message[]>();
+  for (const message of messages) {
+    const name = nameOf(device?.(outermostScope(message.value)) ?? message.device);
+    const group = groups.get(name);
+    if (group === undefined) groups.set(name, [message]);
+    else group.push(message);
+  }
+  return [...groups.values()];
 }
 
 /** What the codec makes of the frame, for a person who writes a profile. @throws what codecs throw. */
@@ -61,14 +94,17 @@ function readerOf(profile: Profile): Reader {
   return reader;
 }
 
-function understand(profile: Profile, messages: readonly Message[]): Decoded {
-  const reader = readerOf(profile);
+function understand(profile: Profile, reader: Reader, messages: readonly Message[]): DeviceDecoded {
   const found: RecordsRead = { records: [], refused: [] };
   const { records, refused } = found;
   let ignored: string | null = null;
   let unit: unknown = null;
   let device: unknown = null;
   for (const message of messages) {
+    if (message.error !== undefined) {
+      refused.push(faultOf(message.error));
+      continue;
+    }
     const scope = outermostScope(message.value);
     device = reader.device?.(scope) ?? message.device;
     const heartbeat = quiet(reader, scope);
@@ -80,6 +116,7 @@ function understand(profile: Profile, messages: readonly Message[]): Decoded {
     const before = records.length;
     const faults = refused.length;
     const understood = reader.records(scope, message, found);
+    if (profile.codec.kind === 'sparkplug') noteNameless(message.value, refused);
     if (profile.codec.kind === 'tlv') noteUnread(message.value, records.length - before, refused);
     if (records.length > before || refused.length > faults) continue;
     const known = reader.not_counted.find(({ get }) => get(scope) !== undefined);
@@ -95,7 +132,7 @@ function understand(profile: Profile, messages: readonly Message[]): Decoded {
   return {
     outcome: 'records',
     unit: typeof unit === 'number' ? unit : null,
-    device: typeof device === 'string' ? device.toLowerCase() : null,
+    device: nameOf(device),
     records,
     refused,
   };
@@ -117,6 +154,14 @@ function noteUnread(value: unknown, records: number, refused: RefusedRecord[]): 
   if (typeof rest !== 'string') return;
   const what = records === 0 ? 'nothing about people' : 'not everything';
   refused.push({ reason: 'unread', detail: `${what} could be read: unknown from ${rest} on` });
+}
+
+/** What a birth should have named counts nobody until one does; it stands in quarantine. */
+function noteNameless(value: unknown, refused: RefusedRecord[]): void {
+  const { unknown_aliases: aliases } = value as SparkplugPayload;
+  if (aliases === undefined) return;
+  const detail = `no birth was heard that names alias ${aliases.slice(0, 10).join(', ')}`;
+  refused.push({ reason: 'alias_unknown', detail });
 }
 
 function wanted({ mapping }: Profile): string {

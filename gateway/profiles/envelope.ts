@@ -3,6 +3,7 @@
  * shows in the message, so nobody has to say: ChirpStack v4, The Things Stack v3, and the gateways of
  * Milesight, one message or an array of them. Pure.
  */
+import { NotThisDevice } from './codecs/faults.ts';
 import { getter, outermostScope } from './path.ts';
 
 /** One device message, out of its envelope. */
@@ -62,21 +63,20 @@ const shapes: readonly Shape[] = [
   },
 ];
 
-/**
- * @returns null where the message is of no network server known here.
- * @throws an Error where the payload is no base64.
- */
-export function openEnvelope(message: unknown): Uplink[] | null {
-  const messages = Array.isArray(message) ? message : [message];
-  const uplinks = messages.map(open);
-  return uplinks.every((uplink) => uplink !== null) ? uplinks : null;
+/** The envelopes of a message: itself, or each element of an array. */
+export function envelopesIn(message: unknown): readonly unknown[] {
+  return Array.isArray(message) ? message : [message];
 }
 
-function open(message: unknown): Uplink | null {
+/**
+ * @throws NotThisDevice where the message is of no network server known here.
+ * @throws an Error where the payload is no base64.
+ */
+export function openEnvelope(message: unknown): Uplink {
   const scope = outermostScope(message);
   const read = (path: string) => getter(path)(scope);
   const shape = shapes.find(({ device }) => typeof read(device) === 'string');
-  if (shape === undefined) return null;
+  if (shape === undefined) throw new NotThisDevice('no envelope of a LoRaWAN network server');
   const port = read(shape.port) ?? 0;
   const data = read(shape.data);
   const parts = shape.key

@@ -8,7 +8,7 @@ const seconds = z.number().positive().max(86_400);
 
 const condition = z.strictObject({
   path,
-  equals: z.union([z.string(), z.number(), z.boolean()]).optional(),
+  equals: z.union([z.string(), z.number(), z.boolean(), z.null()]).optional(),
   exists: z.boolean().optional(),
   /** The value is text with, or without, this in it; upper and lower case are one. */
   contains: z.string().min(1).optional(),
@@ -41,6 +41,8 @@ const measureMapping = z.strictObject({
    */
   role: z.enum(['primary', 'fallback', 'check']).default('primary'),
   unit: z.enum(['count', 's', 'ms']).default('count'),
+  /** Words and truth values that stand for a number, for example `{ "true": 1, "false": 0 }`. */
+  values: z.record(z.string(), z.number()).optional(),
   /** Bits after which a cumulative value starts again at 0. */
   width: z.union([z.literal([8, 16, 23, 24, 32]), z.literal('unbounded')]).optional(),
   /**

@@ -58,6 +58,11 @@ export type RunScript = (source: string, bytes: Uint8Array, port: number) => Pro
 
 /** What a frame turned out to be. */
 export type Decoded =
+  /** Messages of several devices in one frame, each with what became of it. */
+  { readonly outcome: 'several'; readonly devices: readonly DeviceDecoded[] } | DeviceDecoded;
+
+/** What the messages of one device turned out to be. */
+export type DeviceDecoded =
   | {
       readonly outcome: 'records';
       readonly records: readonly MeasureRecord[];
@@ -73,7 +78,13 @@ export type Decoded =
   /** Not understood: goes to quarantine. */
   | { readonly outcome: 'fault'; readonly reason: DecodeFault; readonly detail: string };
 
+/** A frame's devices, one by one. */
+export function eachDevice(decoded: Decoded): readonly DeviceDecoded[] {
+  return decoded.outcome === 'several' ? decoded.devices : [decoded];
+}
+
 export type DecodeFault =
+  | 'alias_unknown'
   | 'malformed'
   | 'truncated'
   | 'not_this_device'

@@ -1,16 +1,19 @@
 /** A frame's bytes to the device messages in it: envelope, then codec. Pure. */
 import type { Codec } from './codec-schema.ts';
 import { decodeBinary, decodeRegisters, decodeTlv } from './codecs/binary.ts';
-import { NotThisDevice } from './codecs/faults.ts';
+import { decodeSparkplug, type SparkplugPayload } from './codecs/sparkplug.ts';
 import { decodeCsv, decodeJson } from './codecs/text.ts';
 import { decodeXml } from './codecs/xml.ts';
-import { openEnvelope, type Uplink } from './envelope.ts';
+import { envelopesIn, openEnvelope, type Uplink } from './envelope.ts';
 import type { RunScript } from './measure.ts';
+import { eachItem, outermostScope } from './path.ts';
 import type { Profile } from './profile.ts';
 
 export interface DecodeOptions {
   /** The frame is the device's own bytes, already out of the envelope, from this LoRaWAN port. */
   readonly port?: number;
+  /** The Sparkplug payload, where whoever keeps the births has read it with their names. */
+  readonly payload?: SparkplugPayload | null;
   /** What `runScripts` gave for this frame; a profile with a script codec is a fault without it. */
   readonly scripted?: readonly Scripted[];
 }
@@ -24,6 +27,8 @@ export interface Message {
   readonly device: string | null;
   readonly time: unknown;
   readonly key: string | null;
+  /** What its envelope or codec threw, where others of the same frame could be read. */
+  readonly error?: unknown;
 }
 
 interface Messages {
@@ -34,6 +39,10 @@ interface Messages {
 
 /** @throws what codecs throw. */
 export function messagesOf(profile: Profile, bytes: Uint8Array, options: DecodeOptions): Messages {
+  if (profile.codec.kind === 'sparkplug') {
+    const read = options.payload ?? decodeSparkplug(bytes);
+    return { messages: [bare(read)], ignored: null };
+  }
   if (profile.codec.kind !== 'script') return split(profile, bytes, options.port, runCodec);
   const answers = options.scripted?.values();
   return split(profile, bytes, options.port, () => {
@@ -75,7 +84,7 @@ export async function runScripts(
 type RunCodec = (codec: Codec, bytes: Uint8Array, port: number) => unknown;
 
 function split(
-  { codec, ports, unwrap }: Profile,
+  { codec, messages: each, ports, unwrap }: Profile,
   bytes: Uint8Array,
   bare_port: number | undefined,
   run: RunCodec,
@@ -86,16 +95,38 @@ function split(
       return { messages: [], ignored: `port_${port}` };
     }
     const value = run(codec, bytes, port);
-    return { messages: [{ value, device: null, time: undefined, key: null }], ignored: null };
+    const values = each === undefined ? null : eachItem(each)(outermostScope(value));
+    if (values === null) return { messages: [bare(value)], ignored: null };
+    return { messages: values.map((item) => bare(item.value)), ignored: 'no_messages' };
   }
-  const uplinks = openEnvelope(decodeJson(bytes));
-  if (uplinks === null) throw new NotThisDevice('no envelope of a LoRaWAN network server');
-  const wanted = uplinks.filter(
-    ({ bytes, port }) => bytes === null || ports?.includes(port) !== false,
-  );
-  const ignored = wanted.length === 0 ? `port_${uplinks[0]?.port ?? 0}` : null;
-  const messages = wanted.map((uplink) => ({ ...uplink, value: contentOf(codec, uplink, run) }));
+  let ignored = 'no_messages';
+  const envelopes = envelopesIn(decodeJson(bytes));
+  const unwrapped = (envelope: unknown): Message | null => {
+    const uplink = openEnvelope(envelope);
+    if (uplink.bytes !== null && ports?.includes(uplink.port) === false) {
+      ignored = `port_${uplink.port}`;
+      return null;
+    }
+    return { ...uplink, value: contentOf(codec, uplink, run) };
+  };
+  // One that cannot be read must not take the others of its array along.
+  const read = envelopes.length === 1 ? unwrapped : guarded(unwrapped);
+  const messages = envelopes.map(read).filter((message) => message !== null);
   return { messages, ignored };
+}
+
+function bare(value: unknown): Message {
+  return { value, device: null, time: undefined, key: null };
+}
+
+function guarded(read: (envelope: unknown) => Message | null) {
+  return (envelope: unknown): Message | null => {
+    try {
+      return read(envelope);
+    } catch (error) {
+      return { ...bare(null), error };
+    }
+  };
 }
 
 /** The device's own bytes where they are there: what a server made of them may be anything. */
@@ -119,6 +150,8 @@ function runCodec(codec: Codec, bytes: Uint8Array): unknown {
       return decodeTlv(codec, bytes);
     case 'registers':
       return decodeRegisters(codec, bytes);
+    case 'sparkplug':
+      return decodeSparkplug(bytes);
     case 'script':
       throw new Error('a script runs in the sandbox');
   }

@@ -7,6 +7,7 @@ import { z } from 'zod';
 import { framingSchema } from '../sources/framing.ts';
 import { codecSchema } from './codec-schema.ts';
 import { checkMapping, mappingSchema } from './mapping-schema.ts';
+import { presenceSchema } from './presence.ts';
 
 const serialLink = z.strictObject({
   baud: z.number().int().min(300).max(1_000_000),
@@ -58,10 +59,20 @@ export const profileSchema = z
     silent_after_s: z.number().int().min(1).max(604_800).default(900),
     serial: serialLink.optional(),
     modbus: modbusLink.optional(),
+    /** Where the device, or its last will, says whether it is there. */
+    presence: presenceSchema.optional(),
     /** The network server whose envelope the message comes in; its repeats are recognised by it. */
     unwrap: z.enum(['lorawan']).optional(),
     /** LoRaWAN ports that carry measurements; other ports answer commands. */
     ports: z.array(z.number().int().min(0).max(255)).min(1).optional(),
+    /**
+     * One frame holds several messages, of one device or of many: `[]` where it is an array of them,
+     * `devices[]` where they stand in one. A single one in the array's place is read as well.
+     */
+    messages: z
+      .string()
+      .regex(/\[\]$/, { error: 'must end in [], for example "[]" or "devices[]"' })
+      .optional(),
     codec: codecSchema,
     mapping: mappingSchema,
   })

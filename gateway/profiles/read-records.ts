@@ -151,6 +151,7 @@ function measureReader(mapped: MeasureMapping): MeasureReader {
   const get = mapped.path === undefined ? () => 1 : getter(mapped.path);
   const applies = mapped.where === undefined ? null : holding(mapped.where);
   const { target, semantics, role, resets, width } = mapped;
+  const meanings = mapped.values === undefined ? null : new Map(Object.entries(mapped.values));
   const modulus = width === undefined || width === 'unbounded' ? null : 2 ** width;
   return (scope) => {
     if (applies !== null && applies(scope) !== null) return null;
@@ -158,7 +159,7 @@ function measureReader(mapped: MeasureMapping): MeasureReader {
     if (raw === undefined || raw === null) {
       return mapped.optional ? null : refused('value_missing', `${mapped.path} is not there`);
     }
-    const value = numberOf(mapped, raw, modulus);
+    const value = numberOf(mapped, meanings?.get(String(raw)) ?? raw, modulus);
     if (value === null) {
       const seen = JSON.stringify(raw)?.slice(0, 80);
       return refused('value_invalid', `${mapped.path} is ${seen}, not a count`);

@@ -88,6 +88,11 @@ export class MqttConnectSource implements Source {
     return this.#outlet.status();
   }
 
+  /** Tells whoever listens there, at most once. */
+  publish(topic: string, bytes: Uint8Array): void {
+    this.#client?.publish(topic, Buffer.from(bytes), { qos: 0 });
+  }
+
   #connect(): void {
     const { url, client_id, username, password, status_topic, tls } = this.#options;
     const five = this.#protocol === 5;

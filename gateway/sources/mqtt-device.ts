@@ -1,12 +1,14 @@
 /**
  * One device's connection to the gateway as the broker: MQTT 3.1, 3.1.1 and 5 as far as a device
- * needs it that publishes. Nothing is passed on to others, so subscriptions are refused, a last will
- * is not kept, and a session is nothing but the client's own unacknowledged messages.
+ * needs it that publishes. Nothing is passed on to others, so a session is nothing but the client's own
+ * unacknowledged messages, a last will is a message to the gateway, and subscriptions are refused but
+ * those of Sparkplug, by which the gateway asks a device for its births.
  */
 import type { Socket } from 'node:net';
 import { type IConnectPacket as Client, generate, type Packet, parser } from 'mqtt-packet';
 import { MalformedPacket, PacketSplitter, type Publish, readPublish } from './mqtt-packets.ts';
 import { ackPackets, OrderedAcks, puback, pubrec } from './ordered-acks.ts';
+import { topicMatches } from './topic-filter.ts';
 
 export type { Client };
 
@@ -26,12 +28,23 @@ export interface Door {
    * disk does not keep up; closing the connection is all that MQTT 3.1.1 has for both.
    *
    * @param length of the payload as sent, where only its head is there.
+   * @param isWill the device did not send it now: it was to be said when the connection breaks.
    */
-  take(device: MqttDevice, message: Publish, length: number): Promise<void> | null;
+  take(
+    device: MqttDevice,
+    message: Publish,
+    length: number,
+    isWill?: boolean,
+  ): Promise<void> | null;
   left(device: MqttDevice): void;
   failed(device: MqttDevice, error: Error): void;
 }
 
+/** What a device may hear: nobody but the gateway speaks there. */
+const heard_prefix = 'spBv1.0/';
+const subscriptions_max = 20;
+/** DISCONNECT of MQTT 5 with the wish that the will is published all the same (3.14.2.1). */
+const with_will = 0x04;
 const connect_deadline_ms = 30_000;
 /** Messages of one device that wait for the disk; MQTT 3.1.1 has no other bound for a fast one. */
 const unacknowledged_max = 10_000;
@@ -47,6 +60,8 @@ export class MqttDevice {
   readonly #acks = new OrderedAcks((acks) => this.#write(ackPackets(acks)));
   /** Messages at QoS 2 that the device has not released yet: the same id is the same message. */
   readonly #unreleased = new Map<number, Promise<void>>();
+  readonly #filters = new Set<string>();
+  #will: Publish | null = null;
   #client_id: string | null = null;
   #protocol = 4;
 
@@ -65,7 +80,10 @@ export class MqttDevice {
     );
     socket.on('data', (chunk) => this.#read(splitter, chunk));
     socket.on('error', (error) => door.failed(this, error));
-    socket.on('close', () => door.left(this));
+    socket.on('close', () => {
+      if (this.#will !== null) void door.take(this, this.#will, this.#will.payload.length, true);
+      door.left(this);
+    });
   }
 
   /** Null until the client is let in. */
@@ -75,6 +93,19 @@ export class MqttDevice {
 
   close(): void {
     this.socket.destroy();
+  }
+
+  /** Ends the connection for a reason that is not the device's: its last will says nothing then. */
+  dismiss(): void {
+    this.#will = null;
+    this.close();
+  }
+
+  /** Sends a message to the device, at most once, if it asked to hear that topic. */
+  tell(topic: string, bytes: Uint8Array): void {
+    if (![...this.#filters].some((filter) => topicMatches(filter, topic))) return;
+    const payload = Buffer.from(bytes);
+    this.#send({ cmd: 'publish', topic, payload, qos: 0, retain: false, dup: false });
   }
 
   #read(splitter: PacketSplitter, chunk: Buffer): void {
@@ -138,21 +169,31 @@ export class MqttDevice {
         this.#send({ cmd: 'pubcomp', messageId: packet.messageId ?? 0 });
         break;
       case 'subscribe': {
-        const granted = packet.subscriptions.map(() => (this.#protocol === 5 ? 0x87 : 0x80));
+        const granted = packet.subscriptions.map(({ topic }) => this.#subscribed(topic));
         this.#send({ cmd: 'suback', messageId: packet.messageId ?? 0, granted });
         break;
       }
       case 'unsubscribe': {
-        const granted = packet.unsubscriptions.map(() => 0x11);
+        const granted = packet.unsubscriptions.map((filter) =>
+          this.#filters.delete(filter) ? 0 : 0x11,
+        );
         this.#send({ cmd: 'unsuback', messageId: packet.messageId ?? 0, granted });
         break;
       }
       case 'disconnect':
+        if (packet.reasonCode !== with_will) this.#will = null;
         this.close();
         break;
       default:
         throw new MalformedPacket(`a ${packet.cmd} that answers nothing`);
     }
+  }
+
+  /** @returns the granted QoS, or the code of a refusal. */
+  #subscribed(filter: string): number {
+    const isHeard = filter.startsWith(heard_prefix) && this.#filters.size < subscriptions_max;
+    if (isHeard) this.#filters.add(filter);
+    return isHeard ? 0 : this.#protocol === 5 ? 0x87 : 0x80;
   }
 
   #connect(packet: Client): void {
@@ -166,6 +207,10 @@ export class MqttDevice {
       return;
     }
     this.#client_id = entered.client_id;
+    if (packet.will !== undefined) {
+      const { topic, payload } = packet.will;
+      this.#will = { topic, payload: Buffer.from(payload), qos: 0, message_id: undefined };
+    }
     const keepalive_s = packet.keepalive ?? 0;
     // A device may be late by half its keep-alive (3.1.2.10); 0: it need not say anything.
     this.socket.setTimeout(keepalive_s * 1500);

@@ -47,7 +47,7 @@ export class MqttListenSource implements Source {
   readonly #known = new Set<string>();
   readonly #door: Door = {
     enter: (device, client) => this.#enter(device, client),
-    take: (device, message, length) => this.#take(device, message, length),
+    take: (device, message, length, isWill) => this.#take(device, message, length, isWill),
     left: (device) => this.#devices.delete(device),
     failed: (device, error) => this.#failed(device, error),
   };
@@ -72,7 +72,7 @@ export class MqttListenSource implements Source {
     this.#cancelRetry();
     this.#stopFollowing();
     this.#outlet.stopped();
-    for (const device of this.#devices.keys()) device.close();
+    for (const device of this.#devices.keys()) device.dismiss();
     if (this.#server?.listening === true) {
       this.#server.close();
       await once(this.#server, 'close');
@@ -82,6 +82,11 @@ export class MqttListenSource implements Source {
   /** Sets which sensors have a login of their own. */
   setLogins(logins: readonly Login[]): void {
     this.#access.setSensors(logins);
+  }
+
+  /** Tells those devices that listen there, at most once. */
+  publish(topic: string, bytes: Uint8Array): void {
+    for (const device of this.#devices.keys()) device.tell(topic, bytes);
   }
 
   status(): SourceStatus {
@@ -119,7 +124,12 @@ export class MqttListenSource implements Source {
     return { client_id: clientId, known };
   }
 
-  #take(device: MqttDevice, message: Publish, length: number): Promise<void> | null {
+  #take(
+    device: MqttDevice,
+    message: Publish,
+    length: number,
+    isWill = false,
+  ): Promise<void> | null {
     const visitor = this.#devices.get(device) ?? 'anonymous';
     const { topic, payload } = message;
     if (!this.#access.maySpeak(visitor, topic)) {
@@ -132,7 +142,7 @@ export class MqttListenSource implements Source {
       return null;
     }
     // `retain` only asks a broker to keep a copy for later subscribers; there are none.
-    return this.#outlet.hand(boundedFrame(topic, payload, false, length));
+    return this.#outlet.hand(boundedFrame(topic, payload, isWill, length));
   }
 
   #failed(device: MqttDevice, error: Error): void {

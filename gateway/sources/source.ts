@@ -12,7 +12,7 @@ export interface Frame {
   readonly bytes: Uint8Array;
   /** Gateway's wall clock at arrival, ms since the epoch. */
   readonly received_at: number;
-  /** The broker's stored copy of a topic's last message: state, never an event. */
+  /** The broker's stored copy of a topic's last message, or a last will: state, never an event. */
   readonly retained?: boolean | undefined;
   /** Set when the source itself saw that the bytes cannot be used. */
   readonly fault?: FrameFault | undefined;

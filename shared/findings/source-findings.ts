@@ -146,6 +146,11 @@ export const sourceFindings = {
     cause: 'Only an old message that the broker had kept was heard: the device itself is gone.',
     todo: 'Check power and network of the device; a stored message is never counted.',
   },
+  sensor_offline: {
+    symptom: 'sensor',
+    cause: 'The device, its bridge or the broker in its name said that it is gone.',
+    todo: 'Check its power and battery, its network, and the bridge or edge node it belongs to.',
+  },
   sensor_silent: {
     symptom: 'sensor',
     cause: 'The sensor was heard, and has been silent for too long.',

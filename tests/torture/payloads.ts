@@ -6,6 +6,7 @@ import { subjects } from '../../bench/device-frames.ts';
 import { turn } from '../../gateway/meters/direction.ts';
 import { newMeterState, step } from '../../gateway/meters/meter.ts';
 import { decode } from '../../gateway/profiles/decode.ts';
+import { eachDevice } from '../../gateway/profiles/measure.ts';
 import { runScripts } from '../../gateway/profiles/messages.ts';
 import { ScriptSandbox } from '../../gateway/profiles/script-sandbox.ts';
 import { systemClock } from '../../shared/runtime/clock.ts';
@@ -50,8 +51,9 @@ export async function torturePayloads(runs: number, seed: number): Promise<Paylo
     const once = () => {
       const start = systemClock.monotonic();
       const decoded = decode(profile, bytes, options);
-      if (decoded.outcome === 'records') {
-        for (const record of decoded.records) {
+      for (const device of eachDevice(decoded)) {
+        if (device.outcome !== 'records') continue;
+        for (const record of device.records) {
           const times = { received_at, report_interval_ms: 60_000 };
           const { readings } = step(newMeterState, 'door', turn(record, 'as-is'), times);
           for (const reading of readings) {
@@ -65,7 +67,7 @@ export async function torturePayloads(runs: number, seed: number): Promise<Paylo
     };
     try {
       const { decoded, ms } = once();
-      told[decoded.outcome] += 1;
+      told[decoded.outcome === 'several' ? 'records' : decoded.outcome] += 1;
       // A machine that stood still does not stand still again at the same payload.
       const real = ms > stall_ms ? Math.min(ms, once().ms, once().ms) : ms;
       slowest = Math.max(slowest, real);

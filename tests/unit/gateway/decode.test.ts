@@ -16,7 +16,7 @@ const hex = (value: string) => Uint8Array.from(Buffer.from(value, 'hex'));
 function measured(profile: string, bytes: Uint8Array) {
   const decoded = read(profile, bytes);
   if (decoded.outcome === 'fault') return decoded.reason;
-  if (decoded.outcome === 'ignored') return 'ignored';
+  if (decoded.outcome !== 'records') return decoded.outcome;
   return Object.fromEntries(decoded.records[0]?.measures.map((m) => [m.target, m.value]) ?? []);
 }
 

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { decode } from '../../../gateway/profiles/decode.ts';
+import { eachDevice } from '../../../gateway/profiles/measure.ts';
 import { profileSchema } from '../../../gateway/profiles/profile.ts';
 
 const bytes = (value: unknown) =>
@@ -22,8 +23,8 @@ const lines = profileOf({
 
 /** Element and first value of each record. */
 function read(profile: Parameters<typeof decode>[0], message: unknown) {
-  const decoded = decode(profile, bytes(message));
-  if (decoded.outcome !== 'records') return `${decoded.outcome}: ${decoded.reason}`;
+  const [decoded] = eachDevice(decode(profile, bytes(message)));
+  if (decoded?.outcome !== 'records') return `${decoded?.outcome}: ${decoded?.reason}`;
   return decoded.records.map(({ element, measures }) => `${element}=${measures[0]?.value}`);
 }
 

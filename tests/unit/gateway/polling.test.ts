@@ -21,7 +21,13 @@ function paired(
     direction: 'as-is' as const,
     ...sensor,
   };
-  return { sensor: whole, profile, address: addressOf(whole, profile), metered_device: '' };
+  return {
+    sensor: whole,
+    profile,
+    address: addressOf(whole, profile),
+    presence_topic: null,
+    metered_device: '',
+  };
 }
 
 test('an HPC168 is asked with the bytes of its published request', () => {

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { type Trial, tryFrames } from '../../../gateway/cli/profile-trial.ts';
 import { loadCatalogue, profileNamed } from '../../../gateway/profiles/catalogue.ts';
 import { decode, decodedValues } from '../../../gateway/profiles/decode.ts';
-import type { Decoded } from '../../../gateway/profiles/measure.ts';
+import { type DeviceDecoded, eachDevice } from '../../../gateway/profiles/measure.ts';
 import type { Profile } from '../../../gateway/profiles/profile.ts';
 import { Framer } from '../../../gateway/sources/framer.ts';
 
@@ -43,8 +43,8 @@ function bytesOf(profile: Profile, sent: Uint8Array): Uint8Array {
 }
 
 /** In the words of a case: the numbers with their semantics, by line or zone. */
-function told(decoded: Pick<Decoded, 'outcome'> & Partial<Trial>) {
-  if (decoded.outcome !== 'records' || decoded.records === undefined)
+function told(decoded: DeviceDecoded | Trial) {
+  if (decoded.outcome !== 'records' || !('records' in decoded))
     return { [decoded.outcome]: decoded.reason };
   const records = decoded.records.map(({ element, device, measures }) => {
     const times = Object.entries(device).filter(([, time]) => time !== null);
@@ -61,7 +61,7 @@ test.each(frames)('%s means what its device means', (_name, each) => {
   const bytes = bytesOf(profile, sentBytes(each));
   const options = each.port === undefined ? {} : { port: each.port };
   const { values, ...expected } = each.expected;
-  expect(told(decode(profile, bytes, options))).toEqual(expected);
+  expect(eachDevice(decode(profile, bytes, options)).map(told)).toEqual([expected]);
   if (values !== undefined) expect(decodedValues(profile, bytes, options)[0]).toMatchObject(values);
 });
 
