@@ -105,6 +105,7 @@ export async function startGateway(options: GatewayOptions): Promise<{ stop(): P
     clock,
     data_dir: config.data_dir,
     certificates: certificatesOf(config.sources),
+    page: () => page.status(),
   };
   const outbox = new CommissioningOutbox(files.commissioning);
   const uplink = new Uplink({

@@ -4,6 +4,7 @@ import type { Clock } from '../shared/runtime/clock.ts';
 import type { Heartbeat } from '../shared/wire/heartbeat.ts';
 import type { BufferStats } from './buffer/entry.ts';
 import type { ReadingBuffer } from './buffer/reading-buffer.ts';
+import type { PageStatus } from './local/page-server.ts';
 import { kindOf } from './pairing/sensor.ts';
 import type { PairedSensor, SensorRegistry } from './pairing/sensor-registry.ts';
 import type { Pipeline } from './pipeline.ts';
@@ -41,6 +42,7 @@ export interface GatewayStatus {
   /** When the certificates end that sources show to others. */
   readonly certificates: readonly EndingCertificate[];
   readonly uplink: UplinkStatus;
+  readonly page: PageStatus;
 }
 
 export interface StatusParts {
@@ -57,6 +59,7 @@ export interface StatusParts {
   /** Whose disk holds the buffer. */
   readonly data_dir: string;
   readonly certificates: () => readonly EndingCertificate[];
+  readonly page: () => PageStatus;
 }
 
 export async function gatewayStatus(
@@ -77,6 +80,7 @@ export async function gatewayStatus(
     profile_faults: parts.profiles.faults(),
     certificates: parts.certificates(),
     uplink,
+    page: parts.page(),
   };
 }
 

@@ -87,6 +87,9 @@ export interface BufferStats {
   readonly bytes: number;
   /** Readings that were added to others because the quota was near; their people are all there. */
   readonly coalesced: number;
+  /** What counts against the quota, bytes: the database without its free pages. */
+  readonly used_bytes: number;
+  readonly quota_bytes: number;
   readonly quarantined: readonly QuarantineTotal[];
 }
 

@@ -48,18 +48,22 @@ export class Quota {
    */
   makeRoom(newest: number): void {
     const { quota_bytes } = this.#limits;
-    if (this.#used_bytes() < quota_bytes * near_share) return;
+    if (this.used_bytes < quota_bytes * near_share) return;
     for (let step = 0; step < steps_max; step += 1) {
       const isLeft = this.#step(newest - this.#limits.rows_kept);
-      if (this.#used_bytes() < quota_bytes) return;
+      if (this.used_bytes < quota_bytes) return;
       if (!isLeft) break;
     }
-    const text = `${this.#used_bytes()} of ${quota_bytes} bytes`;
+    const text = `${this.used_bytes} of ${quota_bytes} bytes`;
     throw new FootbridgeError('buffer_quota', text);
   }
 
+  get quota_bytes(): number {
+    return this.#limits.quota_bytes;
+  }
+
   /** Deleted rows leave pages that are used again, so the file's size says less. */
-  #used_bytes(): number {
+  get used_bytes(): number {
     const number = (name: string) => this.#connection.pragma(name, { simple: true }) as number;
     return (number('page_count') - number('freelist_count')) * number('page_size');
   }

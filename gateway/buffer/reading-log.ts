@@ -202,6 +202,8 @@ export class ReadingLog {
       oldest_unsent_received_at: oldest?.received_at ?? null,
       undated: this.#undated.count(),
       coalesced: this.#quota.coalesced,
+      used_bytes: this.#quota.used_bytes,
+      quota_bytes: this.#quota.quota_bytes,
       quarantined: this.#quarantine.totals(),
     };
   }

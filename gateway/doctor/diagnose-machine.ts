@@ -8,6 +8,8 @@ const kills_max = 3;
 /** Room that SQLite needs to check its log into the file, and a day of a busy store. */
 const free_bytes_min = 256 * 1024 * 1024;
 const worn_percent_max = 80;
+/** From here on the buffer makes room: buffer/quota.ts. */
+const quota_near_share = 0.9;
 const mebibyte = 1024 * 1024;
 
 export function disk({ status, disk: seen }: Evidence): Finding[] {
@@ -21,6 +23,10 @@ export function disk({ status, disk: seen }: Evidence): Finding[] {
   const findings = [
     good('buffer', `${buffer.buffered} readings wait, written to disk before acknowledged`),
   ];
+  if (buffer.used_bytes >= buffer.quota_bytes * quota_near_share) {
+    const [used, quota] = [buffer.used_bytes, buffer.quota_bytes].map(mebibytes);
+    findings.push(found('buffer', 'quota_near', `${used} of ${quota} MiB`));
+  }
   const [newest] = seen.set_aside.slice(-1);
   if (newest !== undefined) findings.push(found('buffer', 'buffer_set_aside', newest));
   return findings;
@@ -52,15 +58,27 @@ export function service({
   return [good('service', `runs since ${new Date(status.started_at).toISOString()}`)];
 }
 
+/** Nobody in the store can look; those who count do not need to. */
+export function page({ status, page_holder }: Evidence): Finding[] {
+  const { url, error } = status.page;
+  if (error === null) return url === null ? [] : [good('page', url)];
+  const seen = [page_holder, error].filter((text) => text !== null).join('; ');
+  return [found('page', 'page_closed', seen)];
+}
+
 /** What will be wrong some day: behind everything that is wrong now. */
 export function diskWarnings({ disk: seen }: Evidence): Finding[] {
   const { free_bytes, total_bytes, volatile, worn_percent } = seen;
   const findings: Finding[] = [];
-  const room = `${Math.round(free_bytes / mebibyte)} of ${Math.round(total_bytes / mebibyte)} MiB free`;
+  const room = `${mebibytes(free_bytes)} of ${mebibytes(total_bytes)} MiB free`;
   if (free_bytes < free_bytes_min) findings.push(found('disk', 'disk_filling', room));
   if (worn_percent !== null && worn_percent >= worn_percent_max) {
     findings.push(found('disk', 'disk_worn', `${worn_percent} % of its life used`));
   }
   if (volatile !== null) findings.push(found('disk', 'disk_volatile', volatile));
   return findings.length > 0 ? findings : [good('disk', room)];
+}
+
+function mebibytes(bytes: number): number {
+  return Math.round(bytes / mebibyte);
 }

@@ -1,7 +1,7 @@
 /** From evidence to findings, in the order of causes: machine, sources, sensors, delivery. Pure. */
 import { type Finding, worstFirst } from '../../shared/findings/finding.ts';
 import { clockAndZone, delivery } from './diagnose-delivery.ts';
-import { disk, diskWarnings, service } from './diagnose-machine.ts';
+import { disk, diskWarnings, page, service } from './diagnose-machine.ts';
 import { profiles, quarantine, sensors } from './diagnose-sensors.ts';
 import { sources } from './diagnose-sources.ts';
 import type { Evidence } from './evidence.ts';
@@ -17,6 +17,7 @@ export function diagnose(evidence: Evidence): Finding[] {
     ...profiles(evidence),
     ...quarantine(evidence),
     ...delivery(evidence),
+    ...page(evidence),
     ...diskWarnings(evidence),
   ]);
 }

@@ -60,12 +60,14 @@ export interface Evidence {
   readonly fits: readonly FitEvidence[];
   /** By source: who else has its port or line, or null where nobody was found. */
   readonly holders: ReadonlyMap<string, string | null>;
+  /** Who else has the page's port, or null. */
+  readonly page_holder: string | null;
   /** By source: the path of its serial line. */
   readonly serial_paths: ReadonlyMap<string, string>;
   readonly brokers: readonly BrokerEvidence[];
   /** Null while HQ gets everything. */
   readonly hq: HqProbe | null;
-  /** Variables of the environment that name a proxy. */
+  /** The proxy of the configuration, else what variables of the environment name; null: none. */
   readonly proxy: string | null;
   /** IANA name of this machine's time zone. */
   readonly timezone: string;

@@ -36,6 +36,8 @@ interface Surroundings {
 }
 
 const quarantine_rows = 200;
+/** A daemon under load answers within a second; whoever waits stands on a ladder. */
+const answer_deadline_ms = 5_000;
 
 type Examined = Surroundings & Pick<Place, 'config' | 'files'> & { readonly catalogue: Catalogue };
 
@@ -89,16 +91,22 @@ async function examineRunning(examined: Examined): Promise<Finding[]> {
   let status: GatewayStatus;
   let quarantine: QuarantineRow[];
   try {
-    status = await askDaemon<GatewayStatus>(files.socket, 'GET', '/status');
-    const path = `/quarantine?limit=${quarantine_rows}`;
-    quarantine = await askDaemon<QuarantineRow[]>(files.socket, 'GET', path);
+    const ask = <T>(path: string) =>
+      askDaemon<T>(files.socket, 'GET', path, undefined, answer_deadline_ms);
+    status = await ask<GatewayStatus>('/status');
+    quarantine = await ask<QuarantineRow[]>(`/quarantine?limit=${quarantine_rows}`);
   } catch (error) {
     if (!(error instanceof FootbridgeError)) throw error;
     if (error.code === 'not_running') return whyNotRunning(examined, service);
-    const code = error.code === 'not_permitted' ? 'socket_forbidden' : 'buffer_unwritable';
-    return [found('daemon', code, errorText(error))];
+    return [found('daemon', silenceCode(error), errorText(error))];
   }
   return diagnose(await gather(examined, { status, quarantine, service }));
+}
+
+/** Why a daemon that is there did not tell how it is. */
+function silenceCode({ code }: FootbridgeError): FindingCode {
+  if (code === 'not_permitted') return 'socket_forbidden';
+  return code === 'not_answering' ? 'daemon_hangs' : 'buffer_unwritable';
 }
 
 async function gather(
@@ -122,10 +130,11 @@ async function gather(
     disk: diskEvidence(files.buffer),
     fits,
     holders: new Map(config.sources.map((source) => [source.name, holdersOf(source)])),
+    page_holder: holdersText(holdersOfPort(config.page.port)),
     serial_paths: new Map(config.sources.flatMap((s) => ('path' in s ? [[s.name, s.path]] : []))),
     brokers: brokerEvidence(config.sources),
-    hq: isUndelivered ? await probeHq(enrolled.hq_url) : null,
-    proxy,
+    hq: isUndelivered ? await probeHq(enrolled.hq_url, config.hq, clock) : null,
+    proxy: config.hq.proxy?.url ?? proxy,
     timezone: Intl.DateTimeFormat().resolvedOptions().timeZone,
   };
 }

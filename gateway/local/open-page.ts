@@ -10,7 +10,7 @@ import type { Tally } from '../meters/tally.ts';
 import type { GatewayStatus } from '../status.ts';
 import { renderGatewayMetrics } from './gateway-metrics.ts';
 import { PinLock } from './page-access.ts';
-import { PageServer } from './page-server.ts';
+import { PageServer, type PageStatus } from './page-server.ts';
 import { pageState } from './page-state.ts';
 import type { WalkTests } from './walk-tests.ts';
 
@@ -22,13 +22,13 @@ export interface PageParts {
   readonly log: Log;
 }
 
+const closed: PageStatus = { url: null, error: null };
+
 /** @throws FootbridgeError config_invalid when the PIN cannot be read or is none. */
-export function openPage(
-  config: PageConfig,
-  parts: PageParts,
-): Part & { readonly url: string | null } {
+export function openPage(config: PageConfig, parts: PageParts): Part & { status(): PageStatus } {
   const { status, tally, walkTests, clock, log } = parts;
-  if (!config.enabled) return { name: 'page', url: null, start: () => {}, stop: () => {} };
+  if (!config.enabled)
+    return { name: 'page', start: () => {}, stop: () => {}, status: () => closed };
   const { host, port, pin_file } = config;
   return new PageServer({
     host,

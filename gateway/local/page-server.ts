@@ -14,6 +14,13 @@ import { metrics_content_type } from '../../shared/runtime/prometheus.ts';
 import { isOwnHost, type PinLock } from './page-access.ts';
 import type { PageState } from './page-state.ts';
 
+export interface PageStatus {
+  /** Where it can be opened, or null. */
+  readonly url: string | null;
+  /** Why it cannot, or null. */
+  readonly error: string | null;
+}
+
 export interface PageServerOptions {
   readonly host: string;
   readonly port: number;
@@ -56,6 +63,8 @@ export class PageServer implements Part {
   #cancelPush = () => {};
   #cancelRetry = () => {};
   #stopped = false;
+  /** Why nobody can open it, or null. */
+  #error: string | null = null;
 
   constructor(options: PageServerOptions) {
     this.#options = options;
@@ -68,9 +77,13 @@ export class PageServer implements Part {
     const listen = () => {
       if (!this.#stopped) server.listen(port, host);
     };
-    server.on('listening', () => log.info({ url: this.url }, 'page'));
+    server.on('listening', () => {
+      this.#error = null;
+      log.info({ url: this.url }, 'page');
+    });
     server.on('error', (error) => {
-      log.warn({ detail: `${host}:${port}: ${errorText(error)}` }, 'the page cannot be opened');
+      this.#error = errorText(error);
+      log.warn({ detail: `${host}:${port}: ${this.#error}` }, 'the page cannot be opened');
       this.#cancelRetry = clock.after(rebind_ms, listen);
     });
     listen();
@@ -84,6 +97,10 @@ export class PageServer implements Part {
     this.#server.closeAllConnections();
     await new Promise((resolve) => this.#server.close(resolve));
     await (await this.#app)?.close();
+  }
+
+  status(): PageStatus {
+    return { url: this.url, error: this.#error };
   }
 
   /** Where the page can be opened, or null while its port is taken. */

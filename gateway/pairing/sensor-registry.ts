@@ -10,6 +10,7 @@ import { problemText, readYaml } from '../config/yaml.ts';
 import { type Catalogue, profileNamed } from '../profiles/catalogue.ts';
 import { presenceTopic } from '../profiles/presence.ts';
 import type { Profile } from '../profiles/profile.ts';
+import { line_address } from '../sources/source.ts';
 import { addressOf, meteredDevice, type Sensor, sensorSchema } from './sensor.ts';
 
 const fileSchema = z.strictObject({
@@ -82,11 +83,12 @@ export class SensorRegistry {
     );
   }
 
-  /** One of the devices that share this topic, each under a name of its own. */
-  sharing(source: string, topic: string): PairedSensor | undefined {
-    return this.list().find(
-      ({ sensor }) => sensor.source === source && (sensor.topic ?? sensor.path) === topic,
-    );
+  /** One of the devices that share this topic, or this line, each under a name of its own. */
+  sharing(source: string, address: string): PairedSensor | undefined {
+    return this.list().find(({ sensor, profile }) => {
+      const shared = profile.serial === undefined ? (sensor.topic ?? sensor.path) : line_address;
+      return sensor.source === source && shared === address;
+    });
   }
 
   /**

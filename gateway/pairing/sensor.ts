@@ -8,6 +8,7 @@ import { recordMappings } from '../profiles/mapping-schema.ts';
 import type { Profile } from '../profiles/profile.ts';
 import { addressOfTopic } from '../profiles/sparkplug-topic.ts';
 import type { Login } from '../sources/access.ts';
+import { line_address } from '../sources/source.ts';
 
 export const sensorSchema = z.strictObject({
   /** Leaves room for the lines and zones behind it: HQ keeps ids of 100 characters. */
@@ -63,10 +64,16 @@ export function addressOf(sensor: Sensor, profile: Profile): string {
     if (address === undefined) throw missing(profile.transport === 'mqtt' ? 'topic' : 'path');
     return sensor.device === undefined ? address : deviceAddress(address, sensor.device);
   }
+  if (speaksAlone(profile)) return line_address;
   if (sensor.unit === undefined) throw missing('unit');
   return profile.transport === 'serial'
     ? unitAddress(sensor.unit)
     : registerAddress(sensor.unit, sensor.register ?? profile.modbus?.register ?? 0);
+}
+
+/** A device that speaks unasked and names no unit has its line for itself. */
+function speaksAlone({ serial, mapping }: Profile): boolean {
+  return serial !== undefined && serial.poll === undefined && mapping.unit_path === undefined;
 }
 
 /**

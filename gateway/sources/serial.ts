@@ -17,7 +17,13 @@ import {
   reopenPort,
   type SerialSettings,
 } from './serial-port.ts';
-import type { Accept, FrameFault, Source, SourceStatus } from './source.ts';
+import {
+  type Accept,
+  type FrameFault,
+  line_address,
+  type Source,
+  type SourceStatus,
+} from './source.ts';
 import { SourceOutlet } from './source-outlet.ts';
 
 /** One request to one unit; the next frame within `timeout_ms` is its answer. */
@@ -34,7 +40,7 @@ export interface SerialPoll extends Poll {
 export interface SerialWork {
   readonly settings: SerialSettings;
   readonly framing: Framing;
-  /** Empty: listen; frames then have the address `line`. */
+  /** Empty: listen; frames then have the address {@link line_address}. */
   readonly polls: readonly SerialPoll[];
   /** Pause between an answer and the next request: RS-485 units need it to let go of the line. */
   readonly turnaround_ms: number;
@@ -234,7 +240,7 @@ export class SerialSource implements Source {
   #listen(one: Framed, port: OpenSerialPort): void {
     this.#pending_frames += 1;
     if (this.#pending_frames >= pending_frames_max) port.pause();
-    this.#outlet.hand({ address: 'line', bytes: one.bytes, fault: faultOf(one) }).then(() => {
+    this.#outlet.hand({ address: line_address, bytes: one.bytes, fault: faultOf(one) }).then(() => {
       this.#pending_frames -= 1;
       if (this.#pending_frames < pending_frames_max / 2) port.resume();
     });

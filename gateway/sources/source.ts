@@ -18,6 +18,9 @@ export interface Frame {
   readonly fault?: FrameFault | undefined;
 }
 
+/** Where frames of a serial line come from that nobody asked for. */
+export const line_address = 'line';
+
 /** Why a source could not make a usable frame of the bytes; becomes the reason in quarantine. */
 export interface FrameFault {
   readonly reason:

@@ -83,7 +83,7 @@ export const countFindings = {
   proxy_between: {
     symptom: 'delivery',
     cause: 'A proxy of this network stands between the store and HQ and does not let us through.',
-    todo: 'Have the network let this machine go to HQ directly.',
+    todo: 'Enter it as `hq.proxy` in the configuration, or have the network let this machine out.',
   },
   portal_between: {
     symptom: 'delivery',

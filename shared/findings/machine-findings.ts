@@ -46,6 +46,11 @@ export const machineFindings = {
     todo: '`systemctl enable footbridge`.',
     result: 'warning',
   },
+  daemon_hangs: {
+    symptom: 'stopped',
+    cause: 'The gateway is there and does not answer: it hangs, or was stopped by hand.',
+    todo: '`systemctl restart footbridge`. Nothing acknowledged is lost; what waits stays on disk.',
+  },
   socket_forbidden: {
     symptom: 'stopped',
     cause: 'This account may not speak to the gateway.',
@@ -60,6 +65,12 @@ export const machineFindings = {
     symptom: 'stopped',
     cause: 'The gateway was killed again and again: by the watchdog, for memory, or by hand.',
     todo: '`journalctl -u footbridge` around these times says by whom. Nothing acknowledged is lost.',
+  },
+  page_closed: {
+    symptom: 'stopped',
+    cause: 'The store’s page cannot be opened; counting goes on without it.',
+    todo: 'Stop the program that has its port, or give `page` another `port`.',
+    result: 'warning',
   },
   version_stale: {
     symptom: 'stopped',
@@ -95,6 +106,12 @@ export const machineFindings = {
     symptom: 'storage',
     cause: 'The buffer has reached its quota; no sensor is acknowledged meanwhile.',
     todo: 'Bring the line to headquarters back, or raise buffer.quota_mb.',
+  },
+  quota_near: {
+    symptom: 'storage',
+    cause: 'The buffer is near its quota: the oldest minutes are being added up to quarter hours.',
+    todo: 'Bring the line to headquarters back, or raise buffer.quota_mb. No person is lost.',
+    result: 'warning',
   },
   buffer_unwritable: {
     symptom: 'storage',

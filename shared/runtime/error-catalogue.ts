@@ -54,6 +54,10 @@ export const errorCatalogue = {
     message: 'A source cannot be reached.',
     hint: 'Check cable, address and power; the source retries by itself and the others run on.',
   },
+  not_answering: {
+    message: 'The gateway runs and does not answer.',
+    hint: 'See `footbridge doctor`; `systemctl restart footbridge` when it stays so.',
+  },
   already_running: {
     message: 'Another gateway process uses this data directory.',
     hint: 'Stop it first (`systemctl stop footbridge`), or choose another data_dir.',

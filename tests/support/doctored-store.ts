@@ -6,7 +6,9 @@ import mqtt, { type MqttClient } from 'mqtt';
 import { expect } from 'vitest';
 import { dataFiles, readConfig } from '../../gateway/config/config.ts';
 import { examine, type Place } from '../../gateway/doctor/examine.ts';
+import { askDaemon } from '../../gateway/local/local-client.ts';
 import { loadCatalogue } from '../../gateway/profiles/catalogue.ts';
+import type { GatewayStatus } from '../../gateway/status.ts';
 import type { FindingCode } from '../../shared/findings/catalogue.ts';
 import { findingCatalogue } from '../../shared/findings/catalogue.ts';
 import { systemClock } from '../../shared/runtime/clock.ts';
@@ -18,6 +20,8 @@ import type { Workspace } from './workspace.ts';
 export interface Around {
   readonly before?: readonly string[];
   readonly environment?: NodeJS.ProcessEnv;
+  /** Where its files are seen from here, when they are not where it sees them. */
+  readonly root?: string;
   /** The command itself, where it is not the one of this build. */
   readonly entry?: string;
 }
@@ -41,7 +45,8 @@ export class DoctoredStore {
   readonly data: string;
   readonly profiles: string;
   readonly #workspace: Workspace;
-  readonly #config: string;
+  /** The configuration's file. */
+  readonly config: string;
   #port = 0;
 
   constructor(workspace: Workspace, options: { data?: string } = {}) {
@@ -49,23 +54,24 @@ export class DoctoredStore {
     this.folder = workspace.folder();
     this.data = options.data ?? join(this.folder, 'data');
     this.profiles = join(this.folder, 'profiles');
-    this.#config = join(this.folder, 'footbridge.yaml');
+    this.config = join(this.folder, 'footbridge.yaml');
     mkdirSync(this.profiles);
     mkdirSync(this.data, { recursive: true });
   }
 
   /** JSON is YAML as well. */
   configure(settings: object): this {
-    const own = { data_dir: this.data, profiles_dir: this.profiles, send_interval_s: 0.2 };
-    writeFileSync(this.#config, JSON.stringify({ ...own, ...settings }));
+    const page = { enabled: false };
+    const own = { data_dir: this.data, profiles_dir: this.profiles, send_interval_s: 0.2, page };
+    writeFileSync(this.config, JSON.stringify({ ...own, ...settings }));
     return this;
   }
 
-  /** The default: the gateway is the broker. */
-  async listening(settings: object = {}): Promise<this> {
+  /** The default: the gateway is the broker. @param more settings beside the source. */
+  async listening(settings: object = {}, more: object = {}): Promise<this> {
     this.#port = await freePort();
     const source = { name: 'sensors', kind: 'mqtt-listen', host: '127.0.0.1', port: this.#port };
-    return this.configure({ sources: [{ ...source, ...settings }] });
+    return this.configure({ sources: [{ ...source, ...settings }], ...more });
   }
 
   get port(): number {
@@ -73,7 +79,7 @@ export class DoctoredStore {
   }
 
   writeConfig(text: string): this {
-    writeFileSync(this.#config, text);
+    writeFileSync(this.config, text);
     return this;
   }
 
@@ -105,7 +111,7 @@ export class DoctoredStore {
   async run(around: Around = {}): Promise<ChildProcess> {
     const gateway = this.#spawn(around, 'run');
     this.#workspace.onEnd(() => end(gateway, 'SIGKILL'));
-    const socket = join(this.data, 'footbridge.sock');
+    const socket = join(around.root ?? '', this.data, 'footbridge.sock');
     while (!existsSync(socket) && gateway.exitCode === null && gateway.signalCode === null) {
       await systemClock.sleep(10);
     }
@@ -138,6 +144,10 @@ export class DoctoredStore {
         await systemClock.sleep(20);
       }
     }
+  }
+
+  status(): Promise<GatewayStatus> {
+    return askDaemon(join(this.data, 'footbridge.sock'), 'GET', '/status');
   }
 
   /** What the doctor prints. */
@@ -180,14 +190,14 @@ export class DoctoredStore {
   }
 
   #place(): Place {
-    const config = readConfig(this.#config, {});
+    const config = readConfig(this.config, {});
     const catalogue = () => loadCatalogue([built_in_profiles, config.profiles_dir]);
     return { config, files: dataFiles(config), catalogue };
   }
 
   #spawn(around: Around, command: string): ChildProcess {
     const file = around.entry ?? entry.footbridge;
-    const words = [...(around.before ?? []), process.execPath, file, '--config', this.#config];
+    const words = [...(around.before ?? []), process.execPath, file, '--config', this.config];
     const [program = '', ...parameters] = [...words, command];
     const log = process.env['FOOTBRIDGE_TEST_LOG'] === undefined ? 'ignore' : 'inherit';
     return spawn(program, parameters, {

@@ -26,11 +26,11 @@ export function collectFrames(): FrameLog {
 /** Resolves when `holds` does; fails after `within_ms` with what was waited for. */
 export async function eventually(
   what: string,
-  holds: () => boolean,
+  holds: () => boolean | Promise<boolean>,
   within_ms = 5_000,
 ): Promise<void> {
   const deadline = systemClock.monotonic() + within_ms;
-  while (!holds()) {
+  while (!(await holds())) {
     if (systemClock.monotonic() > deadline) throw new Error(`not within ${within_ms} ms: ${what}`);
     await systemClock.sleep(5);
   }
