@@ -54,6 +54,12 @@ test('a sensor that stopped', async () => {
   await made.expectFirst('sensor_silent', /1 s are normal/);
 });
 
+test('a device whose last will says that it is gone', async () => {
+  const made = await store({ profile: 'zigbee2mqtt-zone' });
+  await made.publish('counters/door/availability', { state: 'offline' });
+  await made.expectFirst('sensor_offline', /said to be gone \d+ s ago/);
+});
+
 test('the ghost of a dead device: a message that the broker had kept', async () => {
   const broker = await Aedes.createBroker();
   const server = createServer(broker.handle).listen(0, '127.0.0.1');
