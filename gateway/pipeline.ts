@@ -165,6 +165,9 @@ export class Pipeline {
     if (decoded.outcome === 'fault') return this.#quarantine(frame, decoded.reason, decoded.detail);
     if (decoded.outcome === 'ignored') {
       this.#sightings.seen(asked.sensor.sensor_id, frame.received_at);
+      const { health, device = null } = decoded;
+      const owner = health && this.#answering(asked, { unit: null, device });
+      if (owner) this.#sightings.told(owner.sensor.sensor_id, health);
       return this.#ignore(decoded.reason);
     }
     const paired = this.#answering(asked, decoded);
@@ -178,6 +181,7 @@ export class Pipeline {
       );
     }
     this.#sightings.seen(paired.sensor.sensor_id, frame.received_at);
+    if (decoded.health) this.#sightings.told(paired.sensor.sensor_id, decoded.health);
     return this.#count(paired, decoded, frame);
   }
 
@@ -192,7 +196,10 @@ export class Pipeline {
   }
 
   /** Several devices share one line or topic; the name in the frame wins over the address. */
-  #answering(asked: PairedSensor, { unit, device }: Understood): PairedSensor | undefined {
+  #answering(
+    asked: PairedSensor,
+    { unit, device }: Pick<Understood, 'unit' | 'device'>,
+  ): PairedSensor | undefined {
     const { registry } = this.#options;
     const { source, path } = asked.sensor;
     const topic = asked.sensor.topic ?? path;

@@ -1,5 +1,6 @@
 /** What was seen of each sensor since the daemon started: for status, heartbeat and doctor. */
 import type { MeterNote } from './meters/meter.ts';
+import type { DeviceHealth } from './profiles/measure.ts';
 
 export interface Sighting {
   /** When a frame of it was last understood, ms since the epoch; null: not since start. */
@@ -10,6 +11,10 @@ export interface Sighting {
   readonly offline_since: number | null;
   /** What its meter noticed, how often. */
   readonly notes: Readonly<Partial<Record<MeterNote, number>>>;
+  /** Charge of its weakest battery, percent; null: it has not said. */
+  readonly battery_pct: number | null;
+  /** Faults that it has spoken of, by name: whether it has them now. */
+  readonly faults: Readonly<Record<string, boolean>>;
 }
 
 /** Of a sensor that nobody has looked at. */
@@ -18,6 +23,8 @@ export const unseen: Sighting = {
   retained: 0,
   offline_since: null,
   notes: {},
+  battery_pct: null,
+  faults: {},
 };
 
 export class Sightings {
@@ -29,6 +36,16 @@ export class Sightings {
 
   seen(sensor_id: string, last_seen_at: number): void {
     this.#sensors.set(sensor_id, { ...this.of(sensor_id), last_seen_at, offline_since: null });
+  }
+
+  /** What the device says of itself stands until it says otherwise. */
+  told(sensor_id: string, { battery_pct, faults }: DeviceHealth): void {
+    const before = this.of(sensor_id);
+    this.#sensors.set(sensor_id, {
+      ...before,
+      battery_pct: battery_pct ?? before.battery_pct,
+      faults: { ...before.faults, ...faults },
+    });
   }
 
   /** The device, or its last will, says whether it is there; what it has said since is newer. */

@@ -101,10 +101,7 @@ export async function heartbeatOf(parts: StatusParts): Promise<Heartbeat> {
     oldest_unsent_at: stats.oldest_unsent_at,
     delivered_at,
     durability: parts.buffer.durability,
-    sensors: sensorStatuses(parts).map(
-      ({ source: _source, address: _address, retained: _retained, notes: _notes, ...sensor }) =>
-        sensor,
-    ),
+    sensors: sensorStatuses(parts).map(sensorReport),
     sources: parts.sources.map((source) => {
       const { source: name, state, error } = source.status();
       return { source: name, state, error: error?.slice(0, 100) ?? null };
@@ -112,6 +109,16 @@ export async function heartbeatOf(parts: StatusParts): Promise<Heartbeat> {
     quarantined: stats.quarantined.map(({ source, reason, count }) => ({ source, reason, count })),
     disk: diskSpace(parts.data_dir),
     certificates: [...parts.certificates()],
+  };
+}
+
+function sensorReport(sensor: SensorStatus): Heartbeat['sensors'][number] {
+  const { sensor_id, name, profile, kind, last_seen_at, silent_after_s, battery_pct, faults } =
+    sensor;
+  return {
+    ...{ sensor_id, name, profile, kind, last_seen_at, silent_after_s },
+    ...(battery_pct === null ? {} : { battery_pct }),
+    ...(Object.keys(faults).length === 0 ? {} : { faults }),
   };
 }
 

@@ -52,6 +52,10 @@ export interface WatchedSensor {
   /** When HQ first heard of it: where silence starts for a sensor that never spoke. */
   readonly known_since: number;
   readonly silent_after_s: number;
+  /** Charge of its weakest battery, percent; null: it has none, or has not said. */
+  readonly battery_pct: number | null;
+  /** Faults that the device has spoken of, by name: whether it has them now. */
+  readonly faults: Readonly<Record<string, boolean>> | null;
 }
 
 /** What a sensor last counted, and what it usually counts since then. */

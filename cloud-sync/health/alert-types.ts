@@ -35,6 +35,9 @@ export const alertKinds = {
   quarantine_growing: { severity: 'warning', pending_s: 0, recovering_s: 0, slow: true },
   // A source tries again by itself, and most often succeeds.
   source_failing: { severity: 'warning', pending_s: five_min, recovering_s: five_min },
+  battery_low: { severity: 'warning', pending_s: 0, recovering_s: 0 },
+  // Some devices take a fault back within seconds.
+  device_fault: { severity: 'warning', pending_s: 60, recovering_s: five_min },
   certificate_expiring: { severity: 'warning', pending_s: 0, recovering_s: 0 },
   key_expiring: { severity: 'warning', pending_s: 0, recovering_s: 0, slow: true },
   in_out_imbalance: { severity: 'info', pending_s: 0, recovering_s: 0, slow: true },

@@ -8,6 +8,7 @@ import type { Finding } from './alert-types.ts';
 import { dedupKey, kindOf } from './alert-types.ts';
 import { judgeCounts } from './count-rules.ts';
 import { judgeDays, judgeKeys } from './day-rules.ts';
+import { judgeDevices } from './device-rules.ts';
 import { openEpisodes, storeStep } from './episodes.ts';
 import { judgeGateways } from './gateway-rules.ts';
 import { observeCounts } from './observe-counts.ts';
@@ -57,7 +58,8 @@ async function judge(
   const silence = judgeSilence({ ...look, ...fleet, traffic });
   const { lines } = silence;
   const gateways = judgeGateways(await observeGateways(tx, id, { now, thorough }), lines, open);
-  const judgements: Judgement[] = [silence, gateways];
+  const devices = judgeDevices(fleet.sensors, lines, open);
+  const judgements: Judgement[] = [silence, gateways, devices];
   if (thorough) {
     judgements.push(
       judgeCounts(await observeCounts(tx, id), lines, open),

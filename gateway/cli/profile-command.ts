@@ -122,6 +122,7 @@ function printTrial(trial: Trial): void {
     );
   }
   for (const { reason, detail } of trial.refused) printLine(`refused   ${reason}: ${detail}`);
+  if (trial.health !== null) printLine(`device    ${JSON.stringify(trial.health)}`);
   for (const reading of trial.readings) {
     const { sensor_id, observed_at, interval_s, flags } = reading;
     const what =

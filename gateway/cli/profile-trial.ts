@@ -10,6 +10,7 @@ import { decodeSparkplug, defineMetrics, noDefinitions } from '../profiles/codec
 import { decode, decodedValues } from '../profiles/decode.ts';
 import {
   type DeviceDecoded,
+  type DeviceHealth,
   eachDevice,
   type MeasureRecord,
   type RefusedRecord,
@@ -40,6 +41,8 @@ export interface Trial {
   readonly values: readonly unknown[];
   readonly records: readonly MeasureRecord[];
   readonly refused: readonly RefusedRecord[];
+  /** What it says about its device, or null. */
+  readonly health: DeviceHealth | null;
   readonly readings: readonly Reading[];
   readonly notes: readonly string[];
 }
@@ -104,6 +107,7 @@ const nothing: Omit<Trial, 'outcome'> = {
   values: [],
   records: [],
   refused: [],
+  health: null,
   readings: [],
   notes: [],
 };
@@ -113,7 +117,8 @@ function tryDevice(
   { direction, received_at }: TrialOptions,
   meters: Map<string, MeterState>,
 ): Trial {
-  if (decoded.outcome !== 'records') return { ...nothing, ...decoded };
+  const health = decoded.outcome === 'fault' ? null : (decoded.health ?? null);
+  if (decoded.outcome !== 'records') return { ...nothing, ...decoded, health };
   const { device, refused } = decoded;
   const records = decoded.records.map((record) => turn(record, direction));
   const readings: Reading[] = [];
@@ -127,7 +132,7 @@ function tryDevice(
     readings.push(...after.readings);
     notes.push(...after.notes.map((note) => `${sensor_id}: ${note}`));
   }
-  return { ...nothing, outcome: 'records', device, records, refused, readings, notes };
+  return { ...nothing, outcome: 'records', device, records, refused, health, readings, notes };
 }
 
 function valuesOf(profile: Profile, bytes: Uint8Array, how: DecodeOptions): unknown[] {

@@ -5,10 +5,12 @@
 
 import { NotThisDevice, WrongLength } from './codecs/faults.ts';
 import type { SparkplugPayload } from './codecs/sparkplug.ts';
+import { type HealthReader, healthOfNetwork, healthReader, joined } from './device-health.ts';
 import type {
   Decoded,
   DecodeFault,
   DeviceDecoded,
+  DeviceHealth,
   MeasureRecord,
   RefusedRecord,
 } from './measure.ts';
@@ -70,6 +72,7 @@ export function decodedValues(
 interface Reader {
   readonly records: RecordsReader;
   readonly ignore: readonly { readonly path: string; readonly holds: ReturnType<typeof holding> }[];
+  readonly health: HealthReader | null;
   readonly device: Getter | null;
   readonly unit: Getter | null;
   readonly not_counted: readonly { readonly path: string; readonly get: Getter }[];
@@ -85,6 +88,7 @@ function readerOf(profile: Profile): Reader {
   const reader: Reader = {
     records: recordsReader(mapping),
     ignore: mapping.ignore.map((each) => ({ path: each.path, holds: holding(each) })),
+    health: mapping.health === undefined ? null : healthReader(mapping.health),
     device: mapping.device === undefined ? null : getter(mapping.device),
     unit: mapping.unit_path === undefined ? null : getter(mapping.unit_path),
     not_counted: mapping.not_counted.map((path) => ({ path, get: getter(path) })),
@@ -98,6 +102,7 @@ function understand(profile: Profile, reader: Reader, messages: readonly Message
   const found: RecordsRead = { records: [], refused: [] };
   const { records, refused } = found;
   let ignored: string | null = null;
+  let health: DeviceHealth | null = null;
   let unit: unknown = null;
   let device: unknown = null;
   for (const message of messages) {
@@ -107,6 +112,14 @@ function understand(profile: Profile, reader: Reader, messages: readonly Message
     }
     const scope = outermostScope(message.value);
     device = reader.device?.(scope) ?? message.device;
+    if (message.battery_pct !== undefined) {
+      health = joined(health, healthOfNetwork(message.battery_pct));
+    }
+    if (message.status === true) {
+      ignored = 'device_status';
+      continue;
+    }
+    if (reader.health !== null) health = joined(health, reader.health(scope));
     const heartbeat = quiet(reader, scope);
     if (heartbeat !== null) {
       ignored = heartbeat;
@@ -127,7 +140,10 @@ function understand(profile: Profile, reader: Reader, messages: readonly Message
   }
   const [first] = refused;
   if (records.length === 0 && first !== undefined) return { outcome: 'fault', ...first };
-  if (records.length === 0) return { outcome: 'ignored', reason: ignored ?? 'no_measures' };
+  const told = health === null ? null : { health, device: nameOf(device) };
+  if (records.length === 0) {
+    return { outcome: 'ignored', reason: ignored ?? 'no_measures', ...told };
+  }
   if (reader.sorts && records.length > 1) records.sort(byTime);
   return {
     outcome: 'records',
@@ -135,6 +151,7 @@ function understand(profile: Profile, reader: Reader, messages: readonly Message
     device: nameOf(device),
     records,
     refused,
+    ...told,
   };
 }
 

@@ -18,6 +18,8 @@ export interface Uplink {
   readonly time: unknown;
   /** Names the uplink for ever; null where nothing does. */
   readonly key: string | null;
+  /** What the network says of the device's battery, percent; undefined where it says nothing. */
+  readonly battery_pct: unknown;
 }
 
 interface Shape {
@@ -28,6 +30,9 @@ interface Shape {
   readonly time: string;
   /** The first of these that is there names the uplink. */
   readonly key: readonly (readonly string[])[];
+  /** Devices tell it beside their own messages; not known where one of `battery_unknown` is true. */
+  readonly battery?: string;
+  readonly battery_unknown?: readonly string[];
 }
 
 const shapes: readonly Shape[] = [
@@ -42,6 +47,7 @@ const shapes: readonly Shape[] = [
       ['uplink_message.session_key_id', 'uplink_message.f_cnt'],
       ['uplink_message.received_at'],
     ],
+    battery: 'uplink_message.last_battery_percentage.value',
   },
   {
     // ChirpStack v4
@@ -51,6 +57,8 @@ const shapes: readonly Shape[] = [
     object: 'object',
     time: 'time',
     key: [['deduplicationId'], ['fCnt', 'time'], ['time']],
+    battery: 'batteryLevel',
+    battery_unknown: ['batteryLevelUnavailable', 'externalPowerSource'],
   },
   {
     // Milesight UG65 and UG56
@@ -89,7 +97,17 @@ export function openEnvelope(message: unknown): Uplink {
     object: read(shape.object),
     time: read(shape.time),
     key: parts === undefined ? null : parts.map(String).join('|'),
+    battery_pct: batteryOf(shape, read),
   };
+}
+
+/** Null: the network says that nobody knows. */
+function batteryOf(
+  { battery, battery_unknown = [] }: Shape,
+  read: (path: string) => unknown,
+): unknown {
+  if (battery === undefined) return undefined;
+  return battery_unknown.some((path) => read(path) === true) ? null : read(battery);
 }
 
 function base64(text: string): Uint8Array {

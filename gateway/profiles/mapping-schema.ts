@@ -93,6 +93,29 @@ const recordMapping = z.strictObject({
     .optional(),
 });
 
+const faultMapping = z
+  .strictObject({
+    /** What HQ calls it, for example `stuck`. */
+    fault: z.string().regex(/^[a-z][a-z0-9_]{0,49}$/, { error: 'use lower-case words with "_"' }),
+    /** Looked for in each element, for example `event[]`; left out: in the message. */
+    each: z.string().regex(/\[\]$/, { error: 'must end in [], for example "event[]"' }).optional(),
+    /** Where this holds, the device says whether it has the fault; elsewhere it says nothing. */
+    where: conditions,
+    /** It has the fault while this holds, or unless that does. */
+    holds: conditions.optional(),
+    unless: conditions.optional(),
+  })
+  .refine(({ holds, unless }) => (holds === undefined) !== (unless === undefined), {
+    error: 'give either holds or unless',
+  });
+
+const healthMapping = z.strictObject({
+  /** Charge in percent; of several batteries the lowest counts, and nothing outside of 0 to 100. */
+  battery_pct: z.array(path).default([]),
+  faults: z.array(faultMapping).default([]),
+});
+export type HealthMapping = z.infer<typeof healthMapping>;
+
 export const mappingSchema = z.strictObject({
   /** The measures of a message that is one record. Longer messages have `records`. */
   measures: z.array(measureMapping).min(1).optional(),
@@ -103,6 +126,8 @@ export const mappingSchema = z.strictObject({
   not_counted: z.array(path).default([]),
   /** What a message without any measure is: a fault of the device, or normal (battery, version). */
   without_measures: z.enum(['fault', 'ignore']).default('fault'),
+  /** What the device says about itself, in whatever message. */
+  health: healthMapping.optional(),
   region: z.string().default('zone'),
   /** Which device speaks, where several share one address; pairing names it with --device. */
   device: path.optional(),

@@ -56,6 +56,14 @@ export interface RefusedRecord {
 /** Runs the text of a script codec on one message. Rejects with an Error that says what went wrong. */
 export type RunScript = (source: string, bytes: Uint8Array, port: number) => Promise<unknown>;
 
+/** What a frame says about its device. */
+export interface DeviceHealth {
+  /** Charge of its weakest battery, 0 to 100. */
+  readonly battery_pct?: number;
+  /** By name, whether it has the fault now. */
+  readonly faults?: Readonly<Record<string, boolean>>;
+}
+
 /** What a frame turned out to be. */
 export type Decoded =
   /** Messages of several devices in one frame, each with what became of it. */
@@ -72,9 +80,16 @@ export type DeviceDecoded =
       readonly device: string | null;
       /** Parts of the frame that go to quarantine although the rest counts. */
       readonly refused: readonly RefusedRecord[];
+      readonly health?: DeviceHealth;
     }
   /** Understood, and not about people. */
-  | { readonly outcome: 'ignored'; readonly reason: string }
+  | {
+      readonly outcome: 'ignored';
+      readonly reason: string;
+      /** With `health`: the device that the frame itself names, as above. */
+      readonly device?: string | null;
+      readonly health?: DeviceHealth;
+    }
   /** Not understood: goes to quarantine. */
   | { readonly outcome: 'fault'; readonly reason: DecodeFault; readonly detail: string };
 

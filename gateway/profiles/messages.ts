@@ -29,6 +29,10 @@ export interface Message {
   readonly key: string | null;
   /** What its envelope or codec threw, where others of the same frame could be read. */
   readonly error?: unknown;
+  /** What the network knows of the device's battery. */
+  readonly battery_pct?: unknown;
+  /** The network speaks of the device, which itself said nothing. */
+  readonly status?: true;
 }
 
 interface Messages {
@@ -107,6 +111,7 @@ function split(
       ignored = `port_${uplink.port}`;
       return null;
     }
+    if (isStatus(uplink)) return { ...uplink, value: undefined, status: true };
     return { ...uplink, value: contentOf(codec, uplink, run) };
   };
   // One that cannot be read must not take the others of its array along.
@@ -127,6 +132,10 @@ function guarded(read: (envelope: unknown) => Message | null) {
       return { ...bare(null), error };
     }
   };
+}
+
+function isStatus({ bytes, object, battery_pct }: Uplink): boolean {
+  return bytes === null && object === undefined && battery_pct !== undefined;
 }
 
 /** The device's own bytes where they are there: what a server made of them may be anything. */

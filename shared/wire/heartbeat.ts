@@ -20,6 +20,13 @@ const sensorReport = z.object({
   last_seen_at: instant.nullable(),
   /** How long this device may be quiet before it counts as silent, seconds. */
   silent_after_s: z.number().int().min(1).max(604_800),
+  /** Charge of its weakest battery, percent; left out where the device has none or has not said. */
+  battery_pct: z.number().min(0).max(100).optional(),
+  /** Faults that the device has spoken of since the gateway started: whether it has them now. */
+  faults: z
+    .record(text(50), z.boolean())
+    .refine((faults) => Object.keys(faults).length <= 50, { error: 'at most 50 faults' })
+    .optional(),
 });
 
 const sourceReport = z.object({

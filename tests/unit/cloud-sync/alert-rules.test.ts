@@ -28,6 +28,8 @@ function sensor(changes: Partial<WatchedSensor> = {}): WatchedSensor {
     last_seen_at: now - 60 * s,
     known_since: now - 86_400 * s,
     silent_after_s: 600,
+    battery_pct: null,
+    faults: null,
     ...changes,
   };
 }

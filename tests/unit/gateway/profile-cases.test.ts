@@ -20,6 +20,7 @@ interface Case {
     readonly records?: unknown[];
     readonly ignored?: string;
     readonly fault?: string;
+    readonly health?: object;
     readonly values?: object;
   };
 }
@@ -44,8 +45,11 @@ function bytesOf(profile: Profile, sent: Uint8Array): Uint8Array {
 
 /** In the words of a case: the numbers with their semantics, by line or zone. */
 function told(decoded: DeviceDecoded | Trial) {
-  if (decoded.outcome !== 'records' || !('records' in decoded))
-    return { [decoded.outcome]: decoded.reason };
+  const said = 'health' in decoded ? decoded.health : null;
+  const health = said === null || said === undefined ? {} : { health: said };
+  if (decoded.outcome !== 'records' || !('records' in decoded)) {
+    return { [decoded.outcome]: decoded.reason, ...health };
+  }
   const records = decoded.records.map(({ element, device, measures }) => {
     const times = Object.entries(device).filter(([, time]) => time !== null);
     const numbers = measures.map(({ target, value, semantics, role }) => {
@@ -53,7 +57,7 @@ function told(decoded: DeviceDecoded | Trial) {
     });
     return { element, ...Object.fromEntries(times), ...Object.fromEntries(numbers) };
   });
-  return { records };
+  return { records, ...health };
 }
 
 test.each(frames)('%s means what its device means', (_name, each) => {
