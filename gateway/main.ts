@@ -17,6 +17,7 @@ import { openPage } from './local/open-page.ts';
 import { runRecord } from './local/run-record.ts';
 import { WalkTests } from './local/walk-tests.ts';
 import { scanRequestSchema } from './pairing/bus-scan.ts';
+import { DesiredNames } from './pairing/desired-names.ts';
 import { discovered } from './pairing/discovery.ts';
 import { Pairing } from './pairing/pairing.ts';
 import { SensorRegistry } from './pairing/sensor-registry.ts';
@@ -54,6 +55,7 @@ export async function startGateway(options: GatewayOptions): Promise<{ stop(): P
     catalogue,
   );
   const registry = new SensorRegistry(files.sensors, catalogue);
+  const names = new DesiredNames(files.names, registry, log);
   const { buffer, recovered } = await ReadingBuffer.open({
     path: files.buffer,
     mode: config.buffer.commit,
@@ -100,6 +102,7 @@ export async function startGateway(options: GatewayOptions): Promise<{ stop(): P
     buffer,
     sources,
     registry,
+    names,
     pipeline,
     profiles,
     clock,
@@ -114,6 +117,7 @@ export async function startGateway(options: GatewayOptions): Promise<{ stop(): P
     buffer,
     report: () => heartbeatOf(parts),
     outbox,
+    names,
     send_interval_ms: config.send_interval_s * 1000,
     retry_max_ms: config.retry_max_s * 1000,
     heartbeat_interval_ms: config.heartbeat_interval_s * 1000,

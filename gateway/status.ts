@@ -1,10 +1,12 @@
 /** What the gateway says about itself: to the CLI in full, to HQ as the heartbeat. */
 import { statfsSync } from 'node:fs';
 import type { Clock } from '../shared/runtime/clock.ts';
+import type { ConfigurationReport } from '../shared/wire/configuration.ts';
 import type { Heartbeat } from '../shared/wire/heartbeat.ts';
 import type { BufferStats } from './buffer/entry.ts';
 import type { ReadingBuffer } from './buffer/reading-buffer.ts';
 import type { PageStatus } from './local/page-server.ts';
+import type { DesiredNames } from './pairing/desired-names.ts';
 import { kindOf } from './pairing/sensor.ts';
 import type { PairedSensor, SensorRegistry } from './pairing/sensor-registry.ts';
 import type { Pipeline } from './pipeline.ts';
@@ -41,6 +43,8 @@ export interface GatewayStatus {
   readonly profile_faults: readonly ProfileFault[];
   /** When the certificates end that sources show to others. */
   readonly certificates: readonly EndingCertificate[];
+  /** The names that HQ wants, as far as they are in use. */
+  readonly configuration: ConfigurationReport;
   readonly uplink: UplinkStatus;
   readonly page: PageStatus;
 }
@@ -53,6 +57,7 @@ export interface StatusParts {
   readonly buffer: ReadingBuffer;
   readonly sources: readonly Source[];
   readonly registry: SensorRegistry;
+  readonly names: Pick<DesiredNames, 'report'>;
   readonly pipeline: Pipeline;
   readonly profiles: Pick<SiteProfiles, 'faults'>;
   readonly clock: Clock;
@@ -79,6 +84,7 @@ export async function gatewayStatus(
     ignored: pipeline.ignored(),
     profile_faults: parts.profiles.faults(),
     certificates: parts.certificates(),
+    configuration: parts.names.report(uplink.enrolled?.gateway_id),
     uplink,
     page: parts.page(),
   };

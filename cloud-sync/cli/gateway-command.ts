@@ -1,12 +1,18 @@
-/** `footbridge-hq gateway invite|list|rotate|revoke`. */
+/** `footbridge-hq gateway invite|list|configure|configuration|rotate|revoke`. */
 import type { Command } from 'commander';
 import { printJson, printLine, printTable } from '../../shared/runtime/command-output.ts';
-import { inviteGateway, listGateways, revokeGateway } from '../gateways/registry.ts';
+import {
+  type GatewayRow,
+  inviteGateway,
+  listGateways,
+  revokeGateway,
+} from '../gateways/registry.ts';
 import { requestRotation } from '../gateways/rotate.ts';
 import { organizationBySlug } from '../tenants/organizations.ts';
 import { command, group } from './command.ts';
 import type { CommonOptions } from './context.ts';
 import { createContext, withDatabase } from './context.ts';
+import { configurationCommand, configureCommand } from './gateway-configuration-command.ts';
 
 interface OrgOptions extends CommonOptions {
   readonly org: string;
@@ -46,15 +52,12 @@ export function gatewayCommand(package_root: string): Command {
       );
       if (options.json) printJson({ organization: options.org, gateways });
       else {
-        const headings = ['store', 'name', 'heartbeat', 'buffered', 'quarantined', 'revoked', 'id'];
         printTable(
-          headings,
-          gateways.map((one) =>
-            [one.store, one.name, one.heartbeat_at, one.buffered, one.quarantined].concat([
-              one.revoked_at,
-              one.gateway_id,
-            ]),
-          ),
+          ['store', 'name', 'heartbeat', 'buffered', 'quarantined', 'names', 'revoked', 'id'],
+          gateways.map((one) => [
+            ...[one.store, one.name, one.heartbeat_at, one.buffered, one.quarantined],
+            ...[namesOf(one), one.revoked_at, one.gateway_id],
+          ]),
         );
       }
     });
@@ -90,10 +93,20 @@ export function gatewayCommand(package_root: string): Command {
       else printLine(`Gateway ${asked.gateway_id} replaces its key with its next heartbeat.`);
     });
 
-  return group('gateway', 'Gateways: invite, list, rotate, revoke.', [
+  return group('gateway', 'Gateways: invite, list, configure, rotate, revoke.', [
     invite,
     list,
+    configureCommand(package_root),
+    configurationCommand(package_root),
     rotate,
     revoke,
   ]);
+}
+
+/** Of the configuration that HQ wants, what the gateway has made of it. */
+function namesOf(one: GatewayRow): string {
+  const { configuration_wanted: wanted, configuration_applied: applied } = one;
+  if (wanted === null) return '';
+  if (applied === wanted) return `${wanted}`;
+  return one.configuration_fault === null ? `${wanted} waits` : `${wanted} refused`;
 }

@@ -53,6 +53,12 @@ export interface GatewayRow {
   durability: string | null;
   /** Frames and readings in its quarantine, all reasons. */
   quarantined: number;
+  /** Version of the names that HQ wants; null: none. */
+  configuration_wanted: number | null;
+  /** Version that the gateway goes by; null: it has not said. */
+  configuration_applied: number | null;
+  /** Why it could not take the one that is wanted, or null. */
+  configuration_fault: string | null;
 }
 
 export async function listGateways(
@@ -68,11 +74,15 @@ export async function listGateways(
          t.heartbeat_at, t.buffered, t.oldest_unsent_at, t.delivered_at, t.durability,
          coalesce((select sum(l.count) from app.gateway_losses l
            where l.organization_id = g.organization_id and l.gateway_id = g.id), 0)::bigint
-           as quarantined
+           as quarantined,
+         c.version as configuration_wanted, t.configuration_version as configuration_applied,
+         t.configuration_refused ->> 'detail' as configuration_fault
        from app.gateways g
        join public.stores s on s.organization_id = g.organization_id and s.id = g.store_id
        left join app.gateway_state t
          on t.organization_id = g.organization_id and t.gateway_id = g.id
+       left join app.gateway_configurations c
+         on c.organization_id = g.organization_id and c.gateway_id = g.id
        where g.organization_id = $1 and ($2::uuid is null or g.store_id = $2)
        order by s.code, g.enrolled_at`,
       [organization.id, store?.id ?? null],
@@ -86,9 +96,7 @@ export async function revokeGateway(
   organization: Organization,
   gateway_id: string,
 ): Promise<{ gateway_id: string; revoked_at: Date }> {
-  if (!/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(gateway_id)) {
-    throw new FootbridgeError('gateway_unknown', `"${gateway_id}" is not an id`);
-  }
+  assertGatewayId(gateway_id);
   return db.inTenant({ organization_id: organization.id }, 'app_operator', async ({ query }) => {
     const [gateway] = await query<{ revoked_at: Date }>(
       `update app.gateways set revoked_at = coalesce(revoked_at, now())
@@ -103,4 +111,10 @@ export async function revokeGateway(
     );
     return { gateway_id, revoked_at: gateway.revoked_at };
   });
+}
+
+/** @throws gateway_unknown for what PostgreSQL would not take for an id. */
+export function assertGatewayId(gateway_id: string): void {
+  if (/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(gateway_id)) return;
+  throw new FootbridgeError('gateway_unknown', `"${gateway_id}" is not an id`);
 }

@@ -5,6 +5,7 @@ import type { Database, Transaction } from '../db/pool.ts';
 import type { Organization } from '../tenants/organizations.ts';
 import type { GatewayIdentity } from './credentials.ts';
 import { assertNotRevoked, scopeOf } from './credentials.ts';
+import { assertGatewayId } from './registry.ts';
 
 /** Asks the gateway for a new key with its next heartbeat. @throws gateway_unknown */
 export async function requestRotation(
@@ -12,9 +13,7 @@ export async function requestRotation(
   organization: Organization,
   gateway_id: string,
 ): Promise<{ gateway_id: string; rotation_requested_at: Date }> {
-  if (!/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(gateway_id)) {
-    throw new FootbridgeError('gateway_unknown', `"${gateway_id}" is not an id`);
-  }
+  assertGatewayId(gateway_id);
   const [asked] = await db.inTenant(
     { organization_id: organization.id },
     'app_operator',

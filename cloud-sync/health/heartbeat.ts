@@ -1,6 +1,7 @@
 /** Stores what a gateway says about itself, its sensors, its sources and its losses. */
 import type { Heartbeat, HeartbeatAnswer } from '../../shared/wire/heartbeat.ts';
 import type { Database, Transaction } from '../db/pool.ts';
+import { configurationFor } from '../gateways/configuration.ts';
 import type { GatewayIdentity } from '../gateways/credentials.ts';
 import { assertNotRevoked, scopeOf } from '../gateways/credentials.ts';
 import { endOlderCredentials, isRotationDue } from '../gateways/rotate.ts';
@@ -28,7 +29,10 @@ export async function storeHeartbeat(
     await storeSensors(tx, gateway, heartbeat);
     await storeLosses(tx, gateway, heartbeat);
     const remembered = await sequencesOf(tx, gateway, heartbeat);
-    return { server_time: now_ms, ...remembered, rotate: await isRotationDue(tx, gateway) };
+    const rotate = await isRotationDue(tx, gateway);
+    const configuration = await configurationFor(tx, gateway, heartbeat.configuration);
+    const wanted = configuration === undefined ? {} : { configuration };
+    return { server_time: now_ms, ...remembered, rotate, ...wanted };
   });
 }
 
@@ -81,16 +85,19 @@ async function storeState(
   await query(
     `insert into app.gateway_state (organization_id, gateway_id, store_id, heartbeat_at, sent_at,
        delivered_at, version, epoch, buffered, oldest_unsent_at, durability, sources,
-       disk_free_bytes, disk_total_bytes, certificates)
+       disk_free_bytes, disk_total_bytes, certificates, configuration_version, configuration_refused)
      values ($1, $2, $3, to_timestamp($4::float8 / 1000), to_timestamp($5::float8 / 1000),
-       to_timestamp($6::float8 / 1000), $7, $8, $9, to_timestamp($10::float8 / 1000), $11, $12, $13, $14, $15)
+       to_timestamp($6::float8 / 1000), $7, $8, $9, to_timestamp($10::float8 / 1000), $11, $12, $13, $14, $15,
+       $16, $17)
      on conflict (organization_id, gateway_id) do update set
        heartbeat_at = excluded.heartbeat_at, sent_at = excluded.sent_at,
        delivered_at = excluded.delivered_at, version = excluded.version, epoch = excluded.epoch,
        buffered = excluded.buffered, oldest_unsent_at = excluded.oldest_unsent_at,
        durability = excluded.durability, sources = excluded.sources,
        disk_free_bytes = excluded.disk_free_bytes, disk_total_bytes = excluded.disk_total_bytes,
-       certificates = excluded.certificates`,
+       certificates = excluded.certificates,
+       configuration_version = excluded.configuration_version,
+       configuration_refused = excluded.configuration_refused`,
     [
       organization_id,
       gateway_id,
@@ -107,6 +114,8 @@ async function storeState(
       heartbeat.disk?.free_bytes ?? null,
       heartbeat.disk?.total_bytes ?? null,
       JSON.stringify(heartbeat.certificates ?? []),
+      heartbeat.configuration?.version ?? null,
+      json(heartbeat.configuration?.refused),
     ],
   );
   await query(
@@ -114,6 +123,11 @@ async function storeState(
      where organization_id = $1 and id = $2 and version <> $3`,
     [organization_id, gateway_id, heartbeat.version],
   );
+}
+
+/** SQL's null, not JSON's. */
+function json(value: object | null | undefined): string | null {
+  return value === null || value === undefined ? null : JSON.stringify(value);
 }
 
 async function storeSensors(

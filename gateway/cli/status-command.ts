@@ -81,6 +81,10 @@ function printStatus(status: GatewayStatus): void {
     const error = sync.error === null ? '' : `: ${sync.error}`;
     printLine(`delivery    ${sync.state}${error}; last delivered ${ago(sync.last_delivered_at)}`);
   }
+  const { version, refused } = status.configuration;
+  if (refused !== null) {
+    printLine(`names       version ${refused.version} of HQ is refused: ${refused.detail}`);
+  } else if (version > 0) printLine(`names       version ${version} of HQ`);
   for (const { profile, detail } of status.profile_faults) {
     printLine(`profile     ${profile} kept as it was: ${detail}`);
   }

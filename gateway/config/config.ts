@@ -239,6 +239,7 @@ export function dataFiles(config: Pick<Config, 'data_dir'>) {
     sensors: join(config.data_dir, 'sensors.json'),
     commissioning: join(config.data_dir, 'commissioning'),
     runs: join(config.data_dir, 'runs.json'),
+    names: join(config.data_dir, 'names.json'),
     subscriptions: join(config.data_dir, 'subscriptions.json'),
     socket: join(config.data_dir, 'footbridge.sock'),
   };

@@ -6,11 +6,13 @@ import { existsSync, readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { writeDataFile } from '../../shared/runtime/data-file.ts';
 import { errorText, FootbridgeError } from '../../shared/runtime/errors.ts';
+import type { DesiredConfiguration } from '../../shared/wire/configuration.ts';
 import { problemText, readYaml } from '../config/yaml.ts';
 import { type Catalogue, profileNamed } from '../profiles/catalogue.ts';
 import { presenceTopic } from '../profiles/presence.ts';
 import type { Profile } from '../profiles/profile.ts';
 import { line_address } from '../sources/source.ts';
+import { renamed } from './renamed.ts';
 import { addressOf, meteredDevice, type Sensor, sensorSchema } from './sensor.ts';
 
 const fileSchema = z.strictObject({
@@ -152,6 +154,23 @@ export class SensorRegistry {
       for (const { sensor } of before) assertFits(this.#add(sensor));
     } catch (error) {
       for (const { sensor } of before) this.#remove(this.#sensors.get(sensor.sensor_id));
+      for (const paired of before) this.#place(paired);
+      throw error;
+    }
+  }
+
+  /**
+   * Gives sensors and their zones other names, all of them or none.
+   *
+   * @throws FootbridgeError sensor_unknown, sensor_invalid for zones of what counts a line.
+   */
+  rename({ sensors, regions }: DesiredConfiguration): void {
+    const named = renamed((sensor_id) => this.named(sensor_id), sensors, regions);
+    const before = named.map(({ sensor_id }) => this.named(sensor_id));
+    for (const sensor of named) this.#place({ ...this.named(sensor.sensor_id), sensor });
+    try {
+      this.#save();
+    } catch (error) {
       for (const paired of before) this.#place(paired);
       throw error;
     }

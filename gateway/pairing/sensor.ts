@@ -45,6 +45,13 @@ export const sensorSchema = z.strictObject({
   device: z.string().min(1).max(100).optional(),
   /** How the counter is mounted. */
   direction: z.enum(directions).default('as-is'),
+  /** What people call its zones; HQ says it. */
+  regions: z
+    .array(
+      z.strictObject({ region_id: z.string().min(1).max(100), name: z.string().min(1).max(255) }),
+    )
+    .max(1_000)
+    .optional(),
   /** How many devices have counted for this sensor before; missing for the first. */
   replaced: z.number().int().min(1).max(1_000_000).optional(),
 });

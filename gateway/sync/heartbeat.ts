@@ -3,6 +3,7 @@ import type { Clock } from '../../shared/runtime/clock.ts';
 import { errorText } from '../../shared/runtime/errors.ts';
 import type { Part } from '../../shared/runtime/lifecycle.ts';
 import type { Log } from '../../shared/runtime/log.ts';
+import type { ConfigurationReport } from '../../shared/wire/configuration.ts';
 import {
   type Heartbeat,
   type HeartbeatAnswer,
@@ -13,12 +14,19 @@ import { bearer, type Credential } from './credential.ts';
 import type { HqClient } from './hq-client.ts';
 import { rotateKey } from './rotate-key.ts';
 
+/** Who keeps what HQ wants sensors and zones to be called; see pairing/desired-names.ts. */
+export interface Names {
+  report(gateway_id: string): ConfigurationReport;
+  take(gateway_id: string, told: { version: number; desired?: unknown }): void;
+}
+
 export interface HeartbeatOptions {
   readonly client: HqClient;
   readonly credential: Credential;
   readonly credential_path: string;
   readonly buffer: Pick<ReadingBuffer, 'reconcile'>;
   readonly report: () => Promise<Heartbeat>;
+  readonly names: Names;
   readonly interval_ms: number;
   readonly clock: Clock;
   readonly log: Log;
@@ -61,9 +69,10 @@ export class HeartbeatLoop implements Part {
   }
 
   async #beat(): Promise<void> {
-    const { client, credential, report, clock, log } = this.#options;
+    const { client, credential, report, names, clock, log } = this.#options;
+    const { gateway_id } = credential;
     try {
-      const heartbeat = await report();
+      const heartbeat = { ...(await report()), configuration: names.report(gateway_id) };
       const answer = await client.post(
         {
           path: '/v1/heartbeats',
@@ -79,6 +88,7 @@ export class HeartbeatLoop implements Part {
       const told = heartbeatAnswerSchema.parse(JSON.parse(answer.body));
       this.#skew_ms = clock.now() - told.server_time;
       if (Math.abs(this.#skew_ms) > skew_warn_ms) log.warn({ skew_ms: this.#skew_ms }, 'clock');
+      if (told.configuration !== undefined) names.take(gateway_id, told.configuration);
       await this.#reconcile(heartbeat, told);
       if (told.rotate === true) {
         await rotateKey(this.#options);

@@ -14,7 +14,7 @@ import type { ReadingBuffer } from '../buffer/reading-buffer.ts';
 import { CommissioningLoop } from './commissioning-loop.ts';
 import type { CommissioningOutbox } from './commissioning-outbox.ts';
 import { type Credential, readCredential } from './credential.ts';
-import { HeartbeatLoop } from './heartbeat.ts';
+import { HeartbeatLoop, type Names } from './heartbeat.ts';
 import { HqClient, type HqClientOptions } from './hq-client.ts';
 import { SyncLoop, type SyncStatus } from './sync-loop.ts';
 
@@ -25,6 +25,7 @@ export interface UplinkOptions {
   readonly buffer: ReadingBuffer;
   readonly report: () => Promise<Heartbeat>;
   readonly outbox: CommissioningOutbox;
+  readonly names: Names;
   readonly send_interval_ms: number;
   readonly retry_max_ms: number;
   readonly heartbeat_interval_ms: number;
@@ -116,6 +117,7 @@ export class Uplink implements Part {
         credential_path,
         buffer: this.#options.buffer,
         report: this.#options.report,
+        names: this.#options.names,
         interval_ms: this.#options.heartbeat_interval_ms,
         clock,
         log,

@@ -106,6 +106,10 @@ export const errorCatalogue = {
     message: 'Another sensor is paired with this address.',
     hint: 'Unpair it first, or choose another address.',
   },
+  configuration_invalid: {
+    message: 'The names of sensors and zones cannot be used.',
+    hint: 'Correct the file, and set it again with `footbridge-hq gateway configure`.',
+  },
   sensor_unknown: {
     message: 'No sensor of this name is paired.',
     hint: 'See `footbridge sensor list`.',

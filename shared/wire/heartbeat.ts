@@ -5,6 +5,7 @@
  * are judged by `delivered_at`, never by HQ's clock: a store with a cut line is late, not empty.
  */
 import { z } from 'zod';
+import { configurationReportSchema, configurationVersionSchema } from './configuration.ts';
 import { sensorIdSchema, text } from './reading.ts';
 
 export const heartbeat_interval_s = 60;
@@ -75,6 +76,8 @@ export const heartbeatSchema = z.object({
     .array(z.object({ name: text(100), expires_at: instant }))
     .max(100)
     .optional(),
+  /** Missing: a gateway that takes none from HQ. */
+  configuration: configurationReportSchema.optional(),
 });
 export type Heartbeat = z.infer<typeof heartbeatSchema>;
 
@@ -86,5 +89,7 @@ export const heartbeatAnswerSchema = z.object({
   high_sequence: z.number().int().min(0).optional(),
   /** HQ wants a new key, see credential.ts. */
   rotate: z.boolean().optional(),
+  /** What the gateway is to go by, when that is another version than it said; see configuration.ts. */
+  configuration: z.object({ version: configurationVersionSchema, desired: z.unknown() }).optional(),
 });
 export type HeartbeatAnswer = z.infer<typeof heartbeatAnswerSchema>;

@@ -193,7 +193,28 @@ test('10. what is counted while HQ is away arrives when it is back', async () =>
   expect(found.reduce((sum, row) => sum + row.total_in, 0)).toBe(20);
 }, 60_000);
 
-test('11. a revoked gateway keeps its counts and says what is wrong', async () => {
+test('11. HQ says what a sensor is called, and sees that it is', async () => {
+  const of = ['--org', 'acme'];
+  const { gateways } = await onHq<{ gateways: { gateway_id: string }[] }>('gateway', 'list', ...of);
+  of.push('--gateway', gateways[0]?.gateway_id ?? '');
+  const file = join(folder, 'names.json');
+  const sensors = [{ sensor_id: 'front-door', name: 'Main entrance' }];
+  writeFileSync(file, JSON.stringify({ sensors, zones: [] }));
+  const wrong = ['gateway', 'configure', ...of, '--file', file, ...hq_data];
+  const refused = await command('footbridge-hq', ...wrong);
+  expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining('"zones"')]);
+  writeFileSync(file, JSON.stringify({ sensors }));
+  await onHq('gateway', 'configure', ...of, '--file', file);
+  const seen = await until(
+    () => onHq<{ applied_version: number }>('gateway', 'configuration', ...of),
+    ({ applied_version }) => applied_version === 1,
+  );
+  expect(seen).toMatchObject({ version: 1, applied_version: 1, refused: null });
+  const status = await inStore<GatewayStatus>('status');
+  expect(status.sensors.map(({ name }) => name)).toEqual(['Main entrance']);
+}, 40_000);
+
+test('12. a revoked gateway keeps its counts and says what is wrong', async () => {
   const { gateways } = await onHq<{ gateways: { gateway_id: string }[] }>(
     'gateway',
     'list',
