@@ -4,6 +4,7 @@ import type { Command } from 'commander';
 import { printJson, printLine, printTable } from '../../shared/runtime/command-output.ts';
 import { errorText, FootbridgeError } from '../../shared/runtime/errors.ts';
 import type { Database } from '../db/pool.ts';
+import { markDaysOfZone } from '../rollups/mark-hours.ts';
 import type { Organization } from '../tenants/organizations.ts';
 import { organizationBySlug } from '../tenants/organizations.ts';
 import type { Store } from '../tenants/stores.ts';
@@ -48,14 +49,22 @@ export function zoneCommand(package_root: string): Command {
     .requiredOption('--sensor <id>', 'sensor that counts in it')
     .requiredOption('--zone <id>', 'what the sensor calls it')
     .requiredOption('--name <name>', 'what people call it')
-    .option('--type <type>', 'such as queue, shelf, entrance', 'general')
+    .option('--type <type>', 'such as queue, shelf; store: stays in it are visits', 'general')
     .option('--polygon <file>', 'JSON with its corners: [[0, 0], [4, 0], [4, 3]]')
     .action(async (options: SetOptions) => {
       const polygon = await polygonOf(options.polygon);
       const wanted = validated(zoneSchema, { ...options, polygon });
-      const zone = await inStore(options, (...place) => setZone(...place, wanted));
-      if (options.json) printJson({ organization: options.org, store: options.store, ...zone });
-      else printLine(`${zone.name} is zone ${zone.zone} of ${zone.sensor}.`);
+      const { zone, days } = await inStore(options, async (...place) => ({
+        zone: await setZone(...place, wanted),
+        days: await daysToCompute(...place, wanted),
+      }));
+      if (options.json) {
+        const place = { organization: options.org, store: options.store };
+        printJson({ ...place, ...zone, days_to_compute: days });
+      } else {
+        const what = `${zone.name} is zone ${zone.zone} of ${zone.sensor}`;
+        printLine(`${what}; ${days} days are computed anew.`);
+      }
     });
 
   const list = ofStore(
@@ -83,12 +92,28 @@ export function zoneCommand(package_root: string): Command {
     .requiredOption('--sensor <id>', 'sensor that counts in it')
     .requiredOption('--zone <id>', 'what the sensor calls it')
     .action(async (options: StoreOptions & { sensor: string; zone: string }) => {
-      await inStore(options, (...place) => removeZone(...place, options));
-      if (options.json) printJson({ removed: options.zone });
-      else printLine(`Removed zone ${options.zone} of ${options.sensor}.`);
+      const days = await inStore(options, async (...place) => {
+        await removeZone(...place, options);
+        return daysToCompute(...place, options);
+      });
+      if (options.json) printJson({ removed: options.zone, days_to_compute: days });
+      else {
+        const what = `Removed zone ${options.zone} of ${options.sensor}`;
+        printLine(`${what}; ${days} days are computed anew.`);
+      }
     });
 
   return group('zone', 'Zones that sensors count in.', [set, list, remove]);
+}
+
+function daysToCompute(
+  db: Database,
+  organization: Organization,
+  store: Store,
+  { sensor, zone }: { sensor: string; zone: string },
+): Promise<number> {
+  const named = { store_id: store.id, sensor_id: sensor, region_id: zone };
+  return markDaysOfZone(db, organization.id, named);
 }
 
 /** @throws value_invalid naming the file */

@@ -37,7 +37,10 @@ export async function observeFleet(
   return { stores: await observeStores(tx, organization_id, now), gateways, sensors };
 }
 
-/** A store without trading hours always trades, but for closures and maintenance. */
+/**
+ * A store without trading hours always trades, but for closures and maintenance; on a holiday with
+ * hours of its own, in those.
+ */
 async function observeStores(
   { query }: Transaction,
   organization_id: string,
@@ -48,12 +51,15 @@ async function observeStores(
        select s.id, s.timezone, to_timestamp($2::float8 / 1000) at time zone s.timezone as wall
        from public.stores s where s.organization_id = $1
      ), trading as (
-       select p.id, exists (select from public.store_hours h
+       select p.id, o.opens is not null or exists (select from public.store_hours h
            where h.organization_id = $1 and h.store_id = p.id) as has_hours,
-         (select max((p.wall::date + h.opens) at time zone p.timezone) from public.store_hours h
-           where h.organization_id = $1 and h.store_id = p.id
-             and h.weekday = extract(isodow from p.wall)
-             and h.opens <= p.wall::time and h.closes > p.wall::time) as opened_at,
+         case when o.opens is null then (
+             select max((p.wall::date + h.opens) at time zone p.timezone) from public.store_hours h
+             where h.organization_id = $1 and h.store_id = p.id
+               and h.weekday = extract(isodow from p.wall)
+               and h.opens <= p.wall::time and h.closes > p.wall::time)
+           when o.opens <= p.wall::time and o.closes > p.wall::time
+             then (p.wall::date + o.opens) at time zone p.timezone end as opened_at,
          exists (select from public.store_closures c
            where c.organization_id = $1 and c.store_id = p.id
              and p.wall::date between c.first_date and c.last_date) as closed,
@@ -64,7 +70,8 @@ async function observeStores(
          (select max(m.ends_at) from public.maintenance_windows m
            where m.organization_id = $1 and m.store_id = p.id
              and m.ends_at <= to_timestamp($2::float8 / 1000)) as worked_on_until
-       from place p
+       from place p left join public.store_holidays o
+         on o.organization_id = $1 and o.store_id = p.id and o.date = p.wall::date
      )
      select id as store_id, worked_on, case when closed or worked_on or (has_hours and opened_at is null) then null
        else greatest(coalesce(${ms('opened_at')}, 0), coalesce(${ms('worked_on_until')}, 0))

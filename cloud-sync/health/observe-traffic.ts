@@ -41,15 +41,26 @@ export async function observeTraffic(
        cross join lateral generate_series(date_trunc('hour', c.last_at, c.timezone),
          c.delivered_at, interval '1 hour') h
        cross join generate_series(1, ${weeks}) week
+     ), odd as materialized (
+       -- Days on which nobody knows how many people come: they are not judged, and judge none.
+       select o.store_id, o.date from public.store_holidays o where o.organization_id = $1
+       union
+       select c.store_id, d::date
+       from (select min(delivered_at)::date - ${7 * weeks + 2} as first,
+           max(delivered_at)::date + 2 as last from sensor) judged
+       join public.store_closures c on c.organization_id = $1
+       cross join lateral generate_series(greatest(c.first_date, judged.first),
+         least(c.last_date, judged.last), interval '1 day') d
      ), usual as (
        select hour.id, hour.h, case when count(a.start_time) >= ${weeks_min}
-           and not exists (select from public.store_closures c
-             where c.organization_id = $1 and c.store_id = hour.store_id
-               and (hour.h at time zone hour.timezone)::date between c.first_date and c.last_date)
+           and (hour.store_id, (hour.h at time zone hour.timezone)::date)
+             not in (select odd.store_id, odd.date from odd)
          then avg(a.total_in + a.total_out)::float8 end as people
        from hour left join public.hourly_analytics a on a.organization_id = $1
          and a.store_id = hour.store_id and a.start_time = hour.same
          and a.sensor_id = hour.sensor_id and a.coverage >= 0.9
+         and (hour.store_id, (hour.same at time zone hour.timezone)::date)
+           not in (select odd.store_id, odd.date from odd)
        group by hour.id, hour.store_id, hour.timezone, hour.h
      )
      select c.id, (extract(epoch from c.last_at) * 1000)::float8 as last_counted_at,

@@ -38,6 +38,8 @@ const claim_s = 120;
 /** So few that all their deadlines pass within the claim. */
 const claimed_max = 5;
 const retry = { base_ms: 30_000, cap_ms: 3_600_000 };
+/** A receiver that asks for more is asked again after this. */
+const wait_max_ms = 86_400_000;
 /** With these pauses about a day. */
 const attempts_max = 30;
 
@@ -130,7 +132,9 @@ async function note(
     log.warn({ notification: one.id, kind: one.kind, outcome, detail }, 'a message was not sent');
   }
   const now = clock.now();
-  const again = now + Math.max(1_000, backoff_ms(one.attempts - 1, retry, clock.random));
+  const asked_ms = failure instanceof WebhookRefused ? Math.min(failure.wait_ms, wait_max_ms) : 0;
+  const pause_ms = backoff_ms(one.attempts - 1, retry, clock.random);
+  const again = now + Math.max(1_000, asked_ms, pause_ms);
   await db.inTenant({ organization_id }, 'app_notify', ({ query }) =>
     query(
       `update public.notifications set state = $3, detail = $4,

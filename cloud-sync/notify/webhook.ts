@@ -43,14 +43,29 @@ export async function postWebhook(post: {
     signal: AbortSignal.timeout(deadline_ms),
   });
   await response.body?.cancel();
-  if (response.status < 200 || response.status > 299) throw new WebhookRefused(response.status);
+  if (response.status < 200 || response.status > 299) {
+    const wait_ms = waitOf(response.headers.get('retry-after'), post.now);
+    throw new WebhookRefused(response.status, wait_ms);
+  }
+}
+
+/** `Retry-After` of RFC 9110, seconds or a date. @returns ms, 0 where it says nothing to go by. */
+function waitOf(retry_after: string | null, now: number): number {
+  if (retry_after === null) return 0;
+  const wait_ms = /^\d+$/.test(retry_after.trim())
+    ? Number(retry_after) * 1000
+    : Date.parse(retry_after) - now;
+  return Number.isFinite(wait_ms) ? Math.max(0, wait_ms) : 0;
 }
 
 export class WebhookRefused extends Error {
   readonly status: number;
+  /** The receiver wants to be left alone for so long. */
+  readonly wait_ms: number;
 
-  constructor(status: number) {
+  constructor(status: number, wait_ms: number) {
     super(`the receiver answered ${status}`);
     this.status = status;
+    this.wait_ms = wait_ms;
   }
 }

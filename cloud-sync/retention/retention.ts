@@ -41,6 +41,16 @@ const deletions = [
     where organization_id = $1 and resolved_at < $2::timestamptz - interval '1 year'
       and deleted_at is null`,
   ],
+  // What was told of an alert that is still open keeps it from being told as new.
+  [
+    'notifications',
+    `delete from public.notifications n
+    where n.organization_id = $1 and n.created_at < $2::timestamptz - interval '1 year'
+      and n.state <> 'waiting' and not exists (
+        select from app.notification_alerts t
+        join public.alerts a on a.organization_id = $1 and a.id = t.alert_id
+        where t.organization_id = $1 and t.notification_id = n.id and not a.is_resolved)`,
+  ],
   [
     'alerts',
     `delete from public.alerts

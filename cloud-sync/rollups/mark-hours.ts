@@ -43,6 +43,30 @@ export function markForRebuild(
   });
 }
 
+/**
+ * Marks every day that one zone has hours in: what kind of zone it is decides how long visits of the
+ * day lasted.
+ *
+ * @returns how many days are marked.
+ */
+export function markDaysOfZone(
+  db: Database,
+  organization_id: string,
+  zone: { readonly store_id: string; readonly sensor_id: string; readonly region_id: string },
+): Promise<number> {
+  return db.inTenant({ organization_id }, 'app_rollup', async ({ query }) => {
+    const marked = await query(
+      `insert into app.rollup_dirty_days as d (organization_id, store_id, date)
+       select distinct $1::uuid, $2::uuid, local_date from public.zone_hourly
+       where organization_id = $1 and store_id = $2 and sensor_id = $3 and region_id = $4
+       order by local_date
+       on conflict (organization_id, store_id, date) do update set n = d.n + 1 returning 1`,
+      [organization_id, zone.store_id, zone.sensor_id, zone.region_id],
+    );
+    return marked.length;
+  });
+}
+
 export async function organizationsToClose(db: Database): Promise<string[]> {
   const rows = await db.inTenant({}, 'app_rollup', ({ query }) =>
     query<{ id: string }>('select app.active_organization_ids() as id'),
