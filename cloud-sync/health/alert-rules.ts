@@ -17,6 +17,8 @@ import type { Judgement, Line } from './verdicts.ts';
 export const heartbeat_grace_default_s = 3 * heartbeat_interval_s;
 /** What a gateway delivers about longer ago than this is history: it calls nobody. */
 const late_after_ms = 15 * 60_000;
+/** A bridge or a device that is started anew is back by then; one that is gone need not be waited for. */
+const gone_grace_ms = 2 * 60_000;
 
 export interface WatchedStore {
   readonly store_id: string;
@@ -56,6 +58,8 @@ export interface WatchedSensor {
   readonly battery_pct: number | null;
   /** Faults that the device has spoken of, by name: whether it has them now. */
   readonly faults: Readonly<Record<string, boolean>> | null;
+  /** Since when it said, or its broker did, that it is gone; null: nobody said so. */
+  readonly offline_since: number | null;
 }
 
 /** What a sensor last counted, and what it usually counts since then. */
@@ -109,8 +113,11 @@ export function judgeSilence(seen: Watched): Judgement & { lines: ReadonlyMap<st
     }
     const late = line === 'late';
     const heard = sensor.last_seen_at ?? sensor.known_since;
-    if (until - Math.max(heard, since) > sensor.silent_after_s * 1000) {
-      findings.push({ ...sensorSilent(sensor), late });
+    const gone_ms =
+      sensor.offline_since === null ? 0 : until - Math.max(sensor.offline_since, since);
+    const is_gone = gone_ms > gone_grace_ms;
+    if (is_gone || until - Math.max(heard, since) > sensor.silent_after_s * 1000) {
+      findings.push({ ...sensorSilent(sensor, is_gone), late });
       // One fault, one alert: of a sensor that says nothing, nobody asks how many it counts.
       unknown.add(blind);
       continue;
@@ -157,15 +164,16 @@ function gatewayOffline(gateway: WatchedGateway, grace_s: number): Finding {
   };
 }
 
-function sensorSilent(sensor: WatchedSensor): Finding {
+function sensorSilent(sensor: WatchedSensor, is_gone: boolean): Finding {
+  const seen = is_gone
+    ? 'Its gateway works, and was told that the device is gone. '
+    : `Its gateway works and has received nothing from it for more than ${sensor.silent_after_s} s. `;
   return {
     alert_type: 'sensor_silent',
     subject: sensor.id,
     store_id: sensor.store_id,
     title: `Sensor ${sensor.sensor_id} is silent`,
-    description:
-      `Its gateway works and has received nothing from it for more than ${sensor.silent_after_s} s. ` +
-      'Check its power, its network and its address.',
+    description: `${seen}Check its power, its network and its address.`,
     metadata: {
       sensor_id: sensor.sensor_id,
       gateway_id: sensor.gateway_id,

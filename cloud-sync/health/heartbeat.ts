@@ -138,17 +138,18 @@ async function storeSensors(
   const once = [...new Map(sensors.map((sensor) => [sensor.sensor_id, sensor])).values()];
   await query(
     `insert into public.sensor_metadata as m (organization_id, store_id, sensor_id, sensor_type,
-       name, gateway_id, profile, last_seen_at, silent_after_s, battery_pct, faults)
+       name, gateway_id, profile, last_seen_at, silent_after_s, battery_pct, faults, offline_since)
      select $1, $2, sensor_id, kind, name, $3, profile, to_timestamp(seen_ms / 1000), silent_after_s,
-       battery_pct, faults
+       battery_pct, faults, to_timestamp(offline_ms / 1000)
      from unnest($4::text[], $5::text[], $6::text[], $7::text[], $8::float8[], $9::int[],
-         $10::real[], $11::jsonb[])
-       as s (sensor_id, kind, name, profile, seen_ms, silent_after_s, battery_pct, faults)
+         $10::real[], $11::jsonb[], $12::float8[])
+       as s (sensor_id, kind, name, profile, seen_ms, silent_after_s, battery_pct, faults, offline_ms)
      order by sensor_id
      on conflict (organization_id, store_id, sensor_id) do update set
        name = excluded.name, gateway_id = excluded.gateway_id, profile = excluded.profile,
        last_seen_at = coalesce(excluded.last_seen_at, m.last_seen_at),
-       silent_after_s = excluded.silent_after_s, counting_until = null, updated_at = now(),
+       silent_after_s = excluded.silent_after_s, offline_since = excluded.offline_since,
+       counting_until = null, updated_at = now(),
        -- A gateway that has just started has not heard them yet; another device says its own.
        battery_pct = case when m.profile is distinct from excluded.profile then excluded.battery_pct
          else coalesce(excluded.battery_pct, m.battery_pct) end,
@@ -166,6 +167,7 @@ async function storeSensors(
       once.map((sensor) => sensor.silent_after_s),
       once.map((sensor) => sensor.battery_pct ?? null),
       once.map(({ faults }) => (faults === undefined ? null : JSON.stringify(faults))),
+      once.map((sensor) => sensor.offline_since ?? null),
     ],
   );
   // A sensor that the gateway no longer names was unpaired: nobody waits for it any more.

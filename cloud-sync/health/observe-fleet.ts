@@ -28,7 +28,8 @@ export async function observeFleet(
   );
   const sensors = await tx.query<WatchedSensor>(
     `select s.id, s.sensor_id, s.store_id, s.gateway_id, ${ms('s.last_seen_at')} as last_seen_at,
-       ${ms('s.created_at')} as known_since, s.silent_after_s, s.battery_pct, s.faults
+       ${ms('s.created_at')} as known_since, s.silent_after_s, s.battery_pct, s.faults,
+       ${ms('s.offline_since')} as offline_since
      from public.sensor_metadata s
      join app.gateways g on g.organization_id = s.organization_id and g.id = s.gateway_id
      where s.organization_id = $1 and s.silent_after_s is not null and g.revoked_at is null`,

@@ -13,7 +13,8 @@ interface Shared {
   readonly flags: readonly number[];
 }
 export type CountColumns = Shared & Pick<Batch['counts'], 'in' | 'out'>;
-export type ZoneColumns = Shared & Pick<Batch['zones'], 'region' | 'occupancy' | 'dwell_s'>;
+export type ZoneColumns = Shared &
+  Pick<Batch['zones'], 'region' | 'occupancy' | 'dwell_s' | 'dwell_max_s'>;
 
 /** `{1,2,null}` of numbers. */
 export function numberArray(values: readonly (number | null)[]): string {

@@ -108,7 +108,7 @@ async function insertKnownZones(
        returning "timestamp", gateway_sequence
      ), marked as (
        insert into app.rollup_dirty as d (organization_id, store_id, bucket)
-       select distinct $1::uuid, $2::uuid, date_trunc('hour', i."timestamp", $13) as bucket
+       select distinct $1::uuid, $2::uuid, date_trunc('hour', i."timestamp", $14) as bucket
        from inserted i order by bucket
        on conflict (organization_id, store_id, bucket) do update set n = d.n + 1
      )
@@ -124,7 +124,8 @@ async function insertKnownZones(
      )
      select s.sequence, p.gateway_sequence, p.occupancy,
        p.occupancy is not distinct from s.occupancy and p.dwell_time is not distinct from s.dwell_s
-         and p.interval_s = s.interval_s and p.flags = s.flags and ${sameOrigin.replace('$12', '$13')}
+         and p.max_dwell_time is not distinct from s.dwell_max_s
+         and p.interval_s = s.interval_s and p.flags = s.flags and ${sameOrigin.replace('$12', '$14')}
          as same
      from sent s cross join lateral (
        select * from public.regional_counting_raw p

@@ -70,7 +70,7 @@ export function countArrays(counts: CountColumns, sensors: readonly string[]): s
   ];
 }
 
-/** Parameters 4 to 12, as {@link sentZones} takes them. */
+/** Parameters 4 to 13, as {@link sentZones} takes them. */
 export function zoneArrays(
   zones: ZoneColumns,
   sensors: readonly string[],
@@ -86,6 +86,7 @@ export function zoneArrays(
     numberArray(zones.dwell_s),
     numberArray(zones.received_at),
     numberArray(zones.flags),
+    numberArray(zones.dwell_max_s ?? []),
   ];
 }
 
@@ -101,7 +102,8 @@ export const sentCounts = `(select unnest($4::bigint[]) as sequence, unnest($5::
 export const sentZones = `(select unnest($4::bigint[]) as sequence, unnest($5::text[]) as sensor_id,
   unnest($6::text[]) as region_id, unnest($7::float8[]) as observed_ms,
   unnest($8::real[]) as interval_s, unnest($9::int[]) as occupancy, unnest($10::real[]) as dwell_s,
-  unnest($11::float8[]) as received_ms, unnest($12::int[]) as flags) s`;
+  unnest($11::float8[]) as received_ms, unnest($12::int[]) as flags,
+  unnest($13::real[]) as dwell_max_s) s`;
 
 export const insertCounts = `insert into public.people_counting_raw (organization_id, store_id,
     gateway_id, "timestamp", sensor_id, in_count, out_count, interval_s, flags, gateway_sequence,
@@ -110,7 +112,7 @@ export const insertCounts = `insert into public.people_counting_raw (organizatio
     flags, sequence, to_timestamp(received_ms / 1000)`;
 
 export const insertZones = `insert into public.regional_counting_raw (organization_id, store_id,
-    gateway_id, "timestamp", sensor_id, region_id, occupancy, dwell_time, interval_s, flags,
-    gateway_sequence, received_at)
+    gateway_id, "timestamp", sensor_id, region_id, occupancy, dwell_time, max_dwell_time,
+    interval_s, flags, gateway_sequence, received_at)
   select $1, $2, $3, to_timestamp(observed_ms / 1000), sensor_id, region_id, occupancy, dwell_s,
-    interval_s, flags, sequence, to_timestamp(received_ms / 1000)`;
+    dwell_max_s, interval_s, flags, sequence, to_timestamp(received_ms / 1000)`;

@@ -25,7 +25,13 @@ const shared = {
 };
 const columns = {
   count: { ...shared, in: 'in_count', out: 'out_count' },
-  zone: { ...shared, region: 'region', occupancy: 'occupancy', dwell_s: 'dwell_s' },
+  zone: {
+    ...shared,
+    region: 'region',
+    occupancy: 'occupancy',
+    dwell_s: 'dwell_s',
+    dwell_max_s: 'dwell_max_s',
+  },
 };
 
 /** @returns a function that builds the body of a batch from the log. */
@@ -43,6 +49,8 @@ export function batchBodies(connection: Connection): (batch: PendingBatch) => Ba
       const row = read[kind].get(first_sequence, last_sequence) as Record<string, string>;
       const texts = Object.entries(row)
         .filter(([name]) => name !== 'rows')
+        // Few devices say it, and an HQ that does not know it yet takes all the others.
+        .filter(([name, text]) => name !== 'dwell_max_s' || /\d/.test(text))
         .map(([name, text]) => {
           if (name === 'sensor') return `"sensor":${sensors.places(text)}`;
           if (name === 'region') return `"region":${regions.places(text)}`;

@@ -8,7 +8,7 @@ import { type MeterState, newMeterState } from '../meters/meter.ts';
 import type { Entry, QuarantinedFrame, UndatedRecord } from './entry.ts';
 
 /** Numbers of one reading, in this order: {@link GroupDraft.add} writes them, `readingAt` reads. */
-const columns = 8;
+const columns = 9;
 /** In the column of the region: the reading counts people who crossed a line. */
 const no_region = -1;
 
@@ -87,6 +87,7 @@ export class GroupDraft {
     numbers[at + 5] = isCount ? reading.out : (reading.dwell_s ?? Number.NaN);
     numbers[at + 6] = reading.received_at;
     numbers[at + 7] = reading.flags;
+    numbers[at + 8] = isCount ? Number.NaN : (reading.dwell_max_s ?? Number.NaN);
     this.#dedupe_keys.push(dedupe_key);
     this.#rows += 1;
   }
@@ -137,5 +138,6 @@ export function readingAt({ numbers, words }: Group, row: number): Reading {
         region_id: words[region] ?? '',
         occupancy: orNull(number(4)),
         dwell_s: orNull(number(5)),
+        dwell_max_s: orNull(number(8)),
       };
 }

@@ -18,6 +18,7 @@ export interface ReadingRow {
   readonly dwell_s: number | null;
   readonly received_at: number;
   readonly flags: number;
+  readonly dwell_max_s: number | null;
 }
 
 export class ReadingRows {
@@ -27,7 +28,7 @@ export class ReadingRows {
 
   constructor(connection: Connection) {
     this.#append = connection.prepare(
-      'INSERT INTO readings VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
+      'INSERT INTO readings VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
     );
     this.#newest = connection
       .prepare('SELECT received_at FROM readings ORDER BY sequence DESC LIMIT 1')
@@ -50,6 +51,7 @@ export class ReadingRows {
       reading.received_at,
       reading.flags,
       dedupe_key,
+      isCount ? null : reading.dwell_max_s,
     );
   }
 
@@ -75,6 +77,7 @@ export class ReadingRows {
           region_id: this.#words.wordOf(row.region),
           occupancy: row.occupancy,
           dwell_s: row.dwell_s,
+          dwell_max_s: row.dwell_max_s,
         };
   }
 }

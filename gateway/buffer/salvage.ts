@@ -47,7 +47,7 @@ function copy(from: Connection, into: Connection, now: number): Salvaged {
   const add = into.prepare(
     `INSERT INTO readings VALUES ((SELECT coalesce(max(sequence), 0) + 1 FROM readings),
        @sensor, @region, @observed_at, @interval_s, @in_count, @out_count, @occupancy, @dwell_s,
-       @received_at, @flags, @dedupe_key)`,
+       @received_at, @flags, @dedupe_key, @dwell_max_s)`,
   );
   const range = from.prepare('SELECT * FROM readings WHERE sequence BETWEEN ? AND ?');
   const newest = newestOf(from);
@@ -67,7 +67,8 @@ function copy(from: Connection, into: Connection, now: number): Salvaged {
       read(middle + 1, last);
       return;
     }
-    for (const row of rows) add.run(row);
+    // A file that an older program left has no longest stay.
+    for (const row of rows) add.run({ dwell_max_s: null, ...row });
     readings += rows.length;
   };
   const start = Math.max(1, settled_sequence + 1 - delivered_rows_max);

@@ -204,6 +204,35 @@ ALTER TABLE batches DROP holes;
 DROP TABLE offered;
 `;
 
+/**
+ * The longest stay in a zone, beside the mean. Kept for an older program by the reading's name, since
+ * that may number sequences and words anew.
+ */
+const longestStay = `
+CREATE TABLE IF NOT EXISTS longest_stays (
+  sensor_id TEXT NOT NULL,
+  observed_at INTEGER NOT NULL,
+  dwell_max_s REAL NOT NULL
+) STRICT;
+ALTER TABLE readings ADD dwell_max_s REAL;
+UPDATE readings SET dwell_max_s = kept.dwell_max_s
+FROM longest_stays AS kept JOIN words ON word = sensor_id
+WHERE sensor = words.id AND readings.observed_at = kept.observed_at AND region IS NOT NULL;
+DROP TABLE longest_stays;
+`;
+
+const longestStayKept = `
+CREATE TABLE longest_stays (
+  sensor_id TEXT NOT NULL,
+  observed_at INTEGER NOT NULL,
+  dwell_max_s REAL NOT NULL
+) STRICT;
+INSERT INTO longest_stays
+  SELECT word, observed_at, dwell_max_s FROM readings JOIN words ON words.id = sensor
+  WHERE dwell_max_s IS NOT NULL;
+ALTER TABLE readings DROP dwell_max_s;
+`;
+
 export const schemaSteps: readonly SchemaStep[] = [
   { up: first, down: '' },
   { up: words, down: names },
@@ -211,4 +240,5 @@ export const schemaSteps: readonly SchemaStep[] = [
   { up: owner, down: noOwner },
   { up: undated, down: undatedStay },
   { up: quota, down: noHoles },
+  { up: longestStay, down: longestStayKept },
 ];

@@ -128,7 +128,7 @@ function printTrial(trial: Trial): void {
     const what =
       reading.kind === 'count'
         ? `in ${reading.in} out ${reading.out}`
-        : `${reading.region_id} occupancy ${reading.occupancy} dwell ${reading.dwell_s} s`;
+        : `${reading.region_id} occupancy ${reading.occupancy} dwell ${reading.dwell_s} s, longest ${reading.dwell_max_s} s`;
     printLine(
       `reading   ${sensor_id} ${isoOf(observed_at)} ${interval_s} s: ${what}, flags ${flags}`,
     );

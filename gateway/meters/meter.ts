@@ -13,7 +13,7 @@ import { lastDailyReset } from './daily-reset.ts';
 import { type Draft, place } from './placing.ts';
 import { noStarts, type TakenStarts } from './reading-start.ts';
 import { type Account, compare } from './second-account.ts';
-import { zoneStep } from './zone.ts';
+import { isOfZone, zoneStep } from './zone.ts';
 
 export interface MeterState {
   readonly totals: { readonly in: Counter | null; readonly out: Counter | null };
@@ -77,7 +77,7 @@ export function step(
   times: StepTimes,
 ): MeterStep {
   const { measures } = record;
-  if (measures.some(({ target }) => target === 'occupancy' || target === 'dwell_s')) {
+  if (measures.some(({ target }) => isOfZone(target))) {
     return zoneStep(state, sensor_id, record, times);
   }
   const totals = measures.filter(

@@ -5,6 +5,11 @@ import { believe } from './believed-time.ts';
 import type { MeterState, MeterStep, StepTimes } from './meter.ts';
 import { nameStart } from './reading-start.ts';
 
+/** Whether a measure speaks of the people in a zone, not of those who crossed a line. */
+export function isOfZone(target: Measure['target']): boolean {
+  return target === 'occupancy' || target === 'dwell_s' || target === 'dwell_max_s';
+}
+
 export function zoneStep(
   state: MeterState,
   sensor_id: string,
@@ -28,6 +33,7 @@ export function zoneStep(
         interval_s: (span.to - from) / 1000,
         occupancy: value('occupancy'),
         dwell_s: rounded(value('dwell_s')),
+        dwell_max_s: rounded(value('dwell_max_s')),
         received_at: times.received_at,
         flags:
           (times.flags ?? 0) |

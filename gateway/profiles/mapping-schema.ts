@@ -27,7 +27,7 @@ export type Semantics = z.infer<typeof semantics>;
 
 const measureMapping = z.strictObject({
   /** `passages`: a beam that cannot tell in from out; pairing says what they are. */
-  target: z.enum(['in', 'out', 'passages', 'occupancy', 'dwell_s']),
+  target: z.enum(['in', 'out', 'passages', 'occupancy', 'dwell_s', 'dwell_max_s']),
   semantics,
   /** Where the number stands; left out for an event that is one person. */
   path: path.optional(),
@@ -174,7 +174,7 @@ export function checkMapping(
       if (additive && !deduped) {
         say([...place, 'dedupe'], `is needed: a ${measure.semantics} delivered twice adds people`);
       }
-      const people = measure.target !== 'occupancy' && measure.target !== 'dwell_s';
+      const people = ['in', 'out', 'passages'].includes(measure.target);
       if (people && measure.role === 'primary' && hasTwin(mapping, record, measure)) {
         say(at, `gives "${measure.target}" a second meaning; one measure must be the primary one`);
       }

@@ -3,7 +3,7 @@ import type { Semantics } from './mapping-schema.ts';
 
 /** One number with its meaning. */
 export interface Measure {
-  readonly target: 'in' | 'out' | 'passages' | 'occupancy' | 'dwell_s';
+  readonly target: 'in' | 'out' | 'passages' | 'occupancy' | 'dwell_s' | 'dwell_max_s';
   readonly value: number;
   readonly semantics: Semantics;
   /**

@@ -173,7 +173,8 @@ function numberOf(mapped: MeasureMapping, raw: unknown, modulus: number | null):
   const number = typeof raw === 'string' && raw.trim() !== '' ? Number(raw) : raw;
   if (typeof number !== 'number' || !Number.isFinite(number)) return null;
   const value = mapped.unit === 'ms' ? number / 1000 : number;
-  if (mapped.target === 'dwell_s') return value < 0 ? null : value;
+  if (mapped.target === 'dwell_s' || mapped.target === 'dwell_max_s')
+    return value < 0 ? null : value;
   if (!Number.isSafeInteger(value)) return null;
   // A total may be of any size; what one interval, one crossing or one zone holds may not.
   if (mapped.semantics !== 'cumulative' && Math.abs(value) > count_max) return null;

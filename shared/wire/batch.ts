@@ -88,6 +88,8 @@ const people = numbers({ min: 0, max: count_max }, wholeFault);
 
 const countsSchema = z.strictObject({ ...sharedColumns, in: people, out: people });
 
+const stays = numbers<number | null>({ min: 0, max: 604_800, nullable: true }, secondsFault);
+
 const zonesSchema = z.strictObject({
   ...sharedColumns,
   /** Index into `regions`. */
@@ -96,7 +98,9 @@ const zonesSchema = z.strictObject({
     { min: -count_max, max: count_max, nullable: true },
     wholeFault,
   ),
-  dwell_s: numbers<number | null>({ min: 0, max: 604_800, nullable: true }, secondsFault),
+  dwell_s: stays,
+  /** Left out where no reading has one, as by gateways before it. */
+  dwell_max_s: stays.optional(),
 });
 
 /**
@@ -226,6 +230,7 @@ export function toBatch(
       flags: [],
     },
   };
+  const longest: (number | null)[] = [];
   for (const reading of readings) {
     const table = reading.kind === 'count' ? batch.counts : batch.zones;
     table.sequence.push(reading.sequence);
@@ -241,8 +246,10 @@ export function toBatch(
       batch.zones.region.push(regions.index(reading.region_id));
       batch.zones.occupancy.push(reading.occupancy);
       batch.zones.dwell_s.push(reading.dwell_s);
+      longest.push(reading.dwell_max_s);
     }
   }
+  if (longest.some((stay) => stay !== null)) batch.zones.dwell_max_s = longest;
   return batch;
 }
 

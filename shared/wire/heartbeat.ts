@@ -19,6 +19,8 @@ const sensorReport = z.object({
   kind: z.enum(['line', 'zone']),
   /** When the gateway last received a frame of this sensor, ms since the epoch; null: never. */
   last_seen_at: instant.nullable(),
+  /** Since when it is gone, as it or its broker said; older gateways do not say. */
+  offline_since: instant.nullable().optional(),
   /** How long this device may be quiet before it counts as silent, seconds. */
   silent_after_s: z.number().int().min(1).max(604_800),
   /** Charge of its weakest battery, percent; left out where the device has none or has not said. */

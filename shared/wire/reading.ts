@@ -81,6 +81,8 @@ export interface ZoneReading {
   readonly occupancy: number | null;
   /** Mean stay in seconds of the people who left in the interval; null where the device did not say. */
   readonly dwell_s: number | null;
+  /** Longest of these stays in seconds; null where the device did not say. */
+  readonly dwell_max_s: number | null;
   readonly received_at: number;
   readonly flags: number;
 }

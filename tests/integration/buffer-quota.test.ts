@@ -38,7 +38,13 @@ function reading(i: number): Reading {
   };
   const door = i % 4;
   if (door === 3) {
-    const zone = { sensor_id: 'cam', region_id: 'till', occupancy: i % 5, dwell_s: null };
+    const zone = {
+      sensor_id: 'cam',
+      region_id: 'till',
+      occupancy: i % 5,
+      dwell_s: null,
+      dwell_max_s: null,
+    };
     return { kind: 'zone', ...shared, ...zone };
   }
   return { kind: 'count', ...shared, sensor_id: `door-${door}`, in: i % 7, out: i % 3 };

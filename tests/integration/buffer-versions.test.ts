@@ -158,6 +158,22 @@ test('sequences without a row become a log without gaps in another epoch for a p
   expect(renamed).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-8[0-9a-f]{3}-[0-9a-f]{12}$/);
 });
 
+test('the longest stay of a zone is kept over an older program that has no place for it', () => {
+  const path = fileOf(first_with_holes);
+  const stays = 'SELECT observed_at, dwell_max_s FROM readings WHERE dwell_max_s IS NOT NULL';
+  const said = asProgramOf(path, newest, (connection) => {
+    connection.exec('UPDATE readings SET dwell_max_s = 40.5 WHERE region IS NOT NULL');
+    return connection.prepare(`${stays} ORDER BY 1`).all();
+  });
+  expect(said.length).toBeGreaterThan(0);
+  // On the way back sequences and the numbers of words are given anew.
+  asProgramOf(path, 1, () => {});
+  const kept = asProgramOf(path, newest, (connection) => {
+    return connection.prepare(`${stays} ORDER BY 1`).all();
+  });
+  expect(kept).toEqual(said);
+});
+
 test('a program with one lane finds no batch but the one after its mark', () => {
   const path = fileOf(first_with_lanes);
   openBuffer(path, identity).connection.close();

@@ -156,6 +156,7 @@ export function zone(
     interval_s: 60,
     occupancy: 4,
     dwell_s: 12.5,
+    dwell_max_s: null,
     received_at: noon + sequence * 60_000 + 60_000,
     flags: 0,
     ...changes,

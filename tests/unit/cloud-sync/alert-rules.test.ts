@@ -30,6 +30,7 @@ function sensor(changes: Partial<WatchedSensor> = {}): WatchedSensor {
     silent_after_s: 600,
     battery_pct: null,
     faults: null,
+    offline_since: null,
     ...changes,
   };
 }
@@ -81,6 +82,17 @@ describe('silence', () => {
     expect(judge({ ...just_started, watching_since: now - 181 * s }).holding).toEqual([
       'gateway_offline:g1',
     ]);
+  });
+
+  it('of a sensor that is said to be gone is not waited for, but for a restart', () => {
+    const gone = (ago_s: number) => sensor({ offline_since: now - ago_s * s });
+    const heard_all = gateway({ delivered_at: now });
+    const seen = (ago_s: number) => judge({ gateways: [heard_all], sensors: [gone(ago_s)] });
+    expect(seen(120).holding).toEqual([]);
+    expect(seen(121).holding).toEqual(['sensor_silent:m1']);
+    const just_open = [{ store_id: 's1', trading_since: now - 60 * s, worked_on: false }];
+    const all_night = { gateways: [heard_all], sensors: [gone(30_000)], stores: just_open };
+    expect(judge(all_night).holding).toEqual([]);
   });
 
   it('of a sensor is judged up to what its gateway delivered', () => {

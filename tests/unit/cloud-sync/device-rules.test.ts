@@ -15,6 +15,7 @@ function judge(
     last_seen_at: 0,
     known_since: 0,
     silent_after_s: 600,
+    offline_since: null,
     battery_pct: null,
     faults: null,
     ...changes,

@@ -23,6 +23,7 @@ const zone = (over: object) => ({
   interval_s: 0,
   occupancy: 4,
   dwell_s: 12.5,
+  dwell_max_s: null,
   received_at: noon,
   flags: 0,
   ...over,
