@@ -18,6 +18,7 @@ import type { Recovered } from './buffer/reading-log.ts';
 import type { Dated, Dating } from './dating.ts';
 import { forDevice } from './meters/device-change.ts';
 import { turn } from './meters/direction.ts';
+import { keyOfText, messageKey } from './meters/message-key.ts';
 import { type MeterState, newMeterState, step } from './meters/meter.ts';
 import { RecentKeys } from './meters/recent-keys.ts';
 import { Tally } from './meters/tally.ts';
@@ -82,7 +83,7 @@ export class Pipeline {
       this.#meters.set(sensor_id, meterOf(state));
     }
     for (const { sensor_id, dedupe_key } of options.recovered.keys) {
-      this.#keys.add(sensor_id, dedupe_key);
+      this.#keys.add(sensor_id, keyOfText(dedupe_key));
     }
     options.dating?.onDated((row, dated) => this.#countDated(row, dated));
   }
@@ -240,7 +241,8 @@ export class Pipeline {
   #meter(metered: Metered, record: MeasureRecord, { received_at, flags }: Dated): Entry | null {
     const device = metered.sensor_id;
     const sensor_id = record.element === '' ? device : `${device}/${record.element}`;
-    const dedupe_key = keyOfDevice(metered, record.dedupe_key);
+    const named = keyOfDevice(metered, record.dedupe_key);
+    const dedupe_key = named === null ? null : messageKey(named);
     if (dedupe_key !== null && this.#keys.has(sensor_id, dedupe_key)) {
       this.#note('duplicate');
       // Its first delivery may still wait for the disk; an empty entry waits behind it.

@@ -28,14 +28,20 @@ export const unseen: Sighting = {
 };
 
 export class Sightings {
-  readonly #sensors = new Map<string, Sighting>();
+  readonly #sensors = new Map<string, { -readonly [key in keyof Sighting]: Sighting[key] }>();
 
   of(sensor_id: string): Sighting {
     return this.#sensors.get(sensor_id) ?? unseen;
   }
 
   seen(sensor_id: string, last_seen_at: number): void {
-    this.#sensors.set(sensor_id, { ...this.of(sensor_id), last_seen_at, offline_since: null });
+    const known = this.#sensors.get(sensor_id);
+    if (known === undefined) this.#sensors.set(sensor_id, { ...unseen, last_seen_at });
+    else {
+      // In place: every message comes by here.
+      known.last_seen_at = last_seen_at;
+      known.offline_since = null;
+    }
   }
 
   /** What the device says of itself stands until it says otherwise. */

@@ -1,6 +1,7 @@
 /** What one commit of the buffer takes, and what it tells about itself. */
 
 import type { Reading } from '../../shared/wire/reading.ts';
+import type { MessageKey } from '../meters/message-key.ts';
 import type { MeterState } from '../meters/meter.ts';
 
 /** Why something stands in quarantine instead of in the log. */
@@ -40,7 +41,7 @@ export interface UndatedRow extends UndatedRecord {
 export interface Entry {
   readonly readings: readonly Reading[];
   /** Names the message that the readings came from; null for totals. */
-  readonly dedupe_key: string | null;
+  readonly dedupe_key: MessageKey | null;
   /** The sensor's meter after this frame, or null where it did not move. */
   readonly meter: { readonly sensor_id: string; readonly state: MeterState } | null;
   readonly quarantined: readonly QuarantinedFrame[];

@@ -4,11 +4,12 @@
  * and store together; one block of numbers costs nothing.
  */
 import type { Reading } from '../../shared/wire/reading.ts';
+import { keyText, type MessageKey } from '../meters/message-key.ts';
 import { type MeterState, newMeterState } from '../meters/meter.ts';
 import type { Entry, QuarantinedFrame, UndatedRecord } from './entry.ts';
 
 /** Numbers of one reading, in this order: {@link GroupDraft.add} writes them, `readingAt` reads. */
-const columns = 9;
+const columns = 12;
 /** In the column of the region: the reading counts people who crossed a line. */
 const no_region = -1;
 
@@ -18,8 +19,6 @@ export interface Group {
   readonly rows: number;
   /** {@link columns} numbers a reading; NaN stands for null. May be longer than its rows. */
   readonly numbers: Float64Array;
-  /** For each reading the key of its message, or null. */
-  readonly dedupe_keys: readonly (string | null)[];
   /** Ids of sensors and regions, which the numbers name by their place. */
   readonly words: readonly string[];
   /** JSON of each meter that moved, by sensor. */
@@ -35,7 +34,6 @@ export class GroupDraft {
   #numbers = new Float64Array(columns * 64);
   #rows = 0;
   #entries = 0;
-  readonly #dedupe_keys: (string | null)[] = [];
   readonly #words = new Map<string, number>();
   readonly #meters = new Map<string, MeterState>();
   readonly #quarantined: QuarantinedFrame[] = [];
@@ -61,7 +59,6 @@ export class GroupDraft {
     return {
       rows: this.#rows,
       numbers: this.#numbers,
-      dedupe_keys: this.#dedupe_keys,
       words: [...this.#words.keys()],
       meters,
       quarantined: this.#quarantined,
@@ -70,7 +67,7 @@ export class GroupDraft {
     };
   }
 
-  #addReading(reading: Reading, dedupe_key: string | null): void {
+  #addReading(reading: Reading, dedupe_key: MessageKey | null): void {
     const at = this.#rows * columns;
     if (at === this.#numbers.length) {
       const longer = new Float64Array(at * 2);
@@ -88,7 +85,9 @@ export class GroupDraft {
     numbers[at + 6] = reading.received_at;
     numbers[at + 7] = reading.flags;
     numbers[at + 8] = isCount ? Number.NaN : (reading.dwell_max_s ?? Number.NaN);
-    this.#dedupe_keys.push(dedupe_key);
+    numbers[at + 9] = dedupe_key?.a ?? Number.NaN;
+    numbers[at + 10] = dedupe_key?.b ?? Number.NaN;
+    numbers[at + 11] = dedupe_key?.c ?? Number.NaN;
     this.#rows += 1;
   }
 
@@ -140,4 +139,12 @@ export function readingAt({ numbers, words }: Group, row: number): Reading {
         dwell_s: orNull(number(5)),
         dwell_max_s: orNull(number(8)),
       };
+}
+
+/** The key of the message that the row's reading came from, as the log keeps it; null: it has none. */
+export function keyAt({ numbers }: Group, row: number): string | null {
+  const at = row * columns + 9;
+  const a = numbers[at] ?? Number.NaN;
+  if (Number.isNaN(a)) return null;
+  return keyText({ a, b: numbers[at + 1] ?? 0, c: numbers[at + 2] ?? 0 });
 }

@@ -7,7 +7,7 @@ import { errorText } from '../../shared/runtime/errors.ts';
 import type { BufferedReading, Reading } from '../../shared/wire/reading.ts';
 import { Delivery, type OutgoingBatch } from './delivery.ts';
 import type { BufferStats, Lane, PendingBatch, QuarantineRow, UndatedRow } from './entry.ts';
-import { type Group, readingAt } from './group.ts';
+import { type Group, keyAt, readingAt } from './group.ts';
 import { Quarantine } from './quarantine.ts';
 import { Quota, type QuotaLimits } from './quota.ts';
 import { type ReadingRow, ReadingRows } from './reading-rows.ts';
@@ -98,7 +98,7 @@ export class ReadingLog {
     try {
       this.#connection.transaction(() => {
         for (let row = 0; row < group.rows; row += 1) {
-          this.#append(readingAt(group, row), group.dedupe_keys[row] ?? null);
+          this.#append(readingAt(group, row), keyAt(group, row));
         }
         for (const frame of group.quarantined) this.#quarantine.add(frame);
         this.#undated.change(group);

@@ -1,9 +1,9 @@
-#!/usr/bin/env -S node --optimize-for-size --max-semi-space-size=4
+#!/usr/bin/env -S node --max-semi-space-size=4
 /**
  * The command `footbridge`: what runs in a store, and what people there type.
  *
- * V8 is asked to keep its heap small: 25 MB less for 2 µs more a message (`npm run bench -- footprint`,
- * `ingest`), and store PCs have memory for little else.
+ * V8 is asked to keep its young objects in 4 MB (`npm run bench -- footprint`): store PCs have memory for
+ * little else.
  */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';

@@ -1,6 +1,7 @@
 /** `footbridge run` and `footbridge check-config`. */
 import type { Command } from 'commander';
 import { printJson, printLine } from '../../shared/runtime/command-output.ts';
+import { favourMemory, favourSpeed } from '../../shared/runtime/heap-mode.ts';
 import { terminationSignal } from '../../shared/runtime/lifecycle.ts';
 import { createLog } from '../../shared/runtime/log.ts';
 import { SensorRegistry } from '../pairing/sensor-registry.ts';
@@ -19,6 +20,7 @@ export function addRunCommands(program: Command, installation: Installation): vo
         journal: installation.journal,
       });
       const stopped = terminationSignal();
+      favourMemory();
       const { startGateway } = await import('../main.ts');
       const gateway = await startGateway({
         config: setting.config,
@@ -27,6 +29,7 @@ export function addRunCommands(program: Command, installation: Installation): vo
         notify: installation.notify,
         log,
       });
+      favourSpeed();
       log.info({ signal: await stopped }, 'stopping');
       await gateway.stop();
     });

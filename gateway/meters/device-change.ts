@@ -9,7 +9,8 @@ import type { MeterState } from './meter.ts';
  */
 export function forDevice(state: MeterState, device: string): MeterState {
   // A state written before devices had names is that of the device that is there.
-  if (state.device === undefined || state.device === device) return { ...state, device };
+  if (state.device === device) return state;
+  if (state.device === undefined) return { ...state, device };
   const { since, pending, starts } = state;
   return { totals: { in: null, out: null }, since, pending, starts, device };
 }

@@ -77,19 +77,20 @@ export function step(
   times: StepTimes,
 ): MeterStep {
   const { measures } = record;
-  if (measures.some(({ target }) => isOfZone(target))) {
-    return zoneStep(state, sensor_id, record, times);
+  if (measures.some(({ target }) => isOfZone(target))) return zoneStep(state, sensor_id, record, times);
+  if (measures.some(isTotal)) {
+    return totalsStep(state, sensor_id, record, measures.filter(isTotal), times);
   }
-  const totals = measures.filter(
-    ({ semantics, role }) => semantics === 'cumulative' && role !== 'check',
-  );
-  if (totals.length > 0) return totalsStep(state, sensor_id, record, totals, times);
   const additive = measures.filter(({ role }) => role !== 'check');
   const counted = additive.filter((measure) => !countedByTotal(state, measure));
   if (counted.length === 0) {
     return { state, readings: [], notes: ['counted_by_total'], changed: false };
   }
   return additiveStep(state, sensor_id, record, counted, times);
+}
+
+function isTotal({ semantics, role }: Measure): boolean {
+  return semantics === 'cumulative' && role !== 'check';
 }
 
 /** A period's people are in the total already, which survives a lost frame and the period does not. */
@@ -108,26 +109,27 @@ function additiveStep(
   times: StepTimes,
 ): MeterStep {
   const { span, rejected } = believe(record, times.received_at, state.since);
-  const sum = (target: 'in' | 'out') =>
-    counted.reduce((all, m) => (m.target === target ? all + m.value : all), 0);
-  const event = counted.every((measure) => measure.semantics === 'event');
+  const people = { in: 0, out: 0 };
+  let isEvent = true;
+  for (const { target, value, semantics } of counted) {
+    if (target === 'in' || target === 'out') people[target] += value;
+    isEvent &&= semantics === 'event';
+  }
   const draft: Draft = {
-    span: event ? { from: span.to, to: span.to } : span,
-    in: sum('in'),
-    out: sum('out'),
+    span: isEvent ? { from: span.to, to: span.to } : span,
+    in: people.in,
+    out: people.out,
     flags: (times.flags ?? 0) | (rejected ? readingFlags.device_time_rejected : 0),
   };
-  const placed = place(state, sensor_id, draft, times.received_at);
+  const { starts, readings } = place(state.starts, sensor_id, draft, times.received_at);
   const { account, differs } = compare(state.account, record.measures, draft);
   const notes: MeterNote[] = rejected ? ['device_time_rejected'] : [];
   if (differs) notes.push('accounts_differ');
+  const since = Math.max(state.since ?? 0, span.to);
   return {
-    state: {
-      ...placed.state,
-      since: Math.max(state.since ?? 0, span.to),
-      ...(account === undefined ? {} : { account }),
-    },
-    readings: placed.readings,
+    state:
+      account === undefined ? { ...state, starts, since } : { ...state, starts, since, account },
+    readings,
     notes,
     changed: true,
   };
@@ -237,9 +239,9 @@ function report(
     out: state.pending.out,
     flags: state.pending.flags | (late ? readingFlags.gap : 0),
   };
-  const placed = place(state, sensor_id, draft, times.received_at);
+  const { starts, readings } = place(state.starts, sensor_id, draft, times.received_at);
   const pending = { in: 0, out: 0, flags: 0 };
-  return { state: { ...placed.state, since: at, pending }, readings: placed.readings, notes: [] };
+  return { state: { ...state, starts, since: at, pending }, readings, notes: [] };
 }
 
 function flagOf(note: CounterNote): number {

@@ -32,7 +32,7 @@ export function nameStart(
 ): { starts: TakenStarts; observed_at: number; isLate: boolean } {
   const second = Math.floor(start / 1000);
   if (second > taken.second) {
-    const starts = { ...taken, second, in_second: 0 };
+    const starts = { second, in_second: 0, displaced: taken.displaced };
     return { starts, observed_at: second * 1000, isLate: false };
   }
   const isLate = second < taken.second;

@@ -1,19 +1,15 @@
 /**
- * A client of a broker that is already there. A message is acknowledged after its commit, without
- * holding up the packets behind it, so that many messages share one fsync.
- *
- * MQTT.js has no public way to do that: its one packet pump stops while a `handleMessage` callback
- * is outstanding, PINGRESP included, and the connection dies of its keep-alive. Calling back with an
- * error sends no PUBACK and goes on reading; the PUBACKs of a commit follow in one write to the client's
- * stream. Both are internals, so the version is locked and a contract test holds the behaviour.
+ * A client of a broker that is already there. MQTT.js connects, subscribes and keeps the connection
+ * alive; messages are taken out of its stream (mqtt-inlet.ts) and acknowledged after their commit,
+ * without holding up the packets behind them, so that many share one fsync.
  */
-import mqtt, { type IPublishPacket, type MqttClient } from 'mqtt';
+import type { Duplex } from 'node:stream';
+import mqtt, { type MqttClient } from 'mqtt';
 import { backoff_ms, type Clock } from '../../shared/runtime/clock.ts';
 import { errorText } from '../../shared/runtime/errors.ts';
 import type { Log } from '../../shared/runtime/log.ts';
-import { boundedFrame } from './bounded-frame.ts';
 import type { KeptSubscriptions } from './kept-subscriptions.ts';
-import { ackPackets, OrderedAcks, puback } from './ordered-acks.ts';
+import { MqttInlet, type TakeMessage } from './mqtt-inlet.ts';
 import type { Accept, Source, SourceStatus } from './source.ts';
 import { SourceOutlet } from './source-outlet.ts';
 import type { ConnectTls } from './tls.ts';
@@ -47,18 +43,18 @@ const reconnect = { base_ms: 1_000, cap_ms: 30_000 };
 /** What this gateway says about itself and hears back: nothing to store. */
 const onDisk = Promise.resolve();
 
-/** Tells MQTT.js to send no PUBACK and to go on; never shown to anybody. */
-const acknowledgeLater = new Error('acknowledged after the commit');
+/** The one internal of MQTT.js that is touched here: what makes its stream. Its version is locked. */
+interface StreamMaker {
+  streamBuilder: (client: MqttClient) => Duplex;
+}
 
 export class MqttConnectSource implements Source {
   readonly name: string;
   readonly #options: MqttConnectOptions;
   readonly #outlet: SourceOutlet;
   #client: MqttClient | undefined;
-  #acks = new OrderedAcks(() => {});
   #attempt = 0;
   #protocol: 4 | 5 = 5;
-  #goOn: (() => void) | undefined;
   #cancelRetry = () => {};
   #stopped = false;
 
@@ -120,13 +116,21 @@ export class MqttConnectSource implements Source {
         : {}),
     });
     this.#client = client;
-    // Set before connecting: messages of the kept session arrive right behind the CONNACK.
-    client.handleMessage = (packet, done) => this.#receive(client, packet, done);
+    this.#takeMessages(client as unknown as StreamMaker, this.#protocol);
     client.on('connect', () => void this.#subscribe(client));
     client.on('error', (error) => this.#failed(error));
     client.on('close', () => this.#lost());
-    this.#acks = new OrderedAcks((due) => this.#acknowledge(client, due));
     client.connect();
+  }
+
+  /** Each connection has an inlet of its own, and with it a new, empty queue of acknowledgements. */
+  #takeMessages(maker: StreamMaker, protocol: 4 | 5): void {
+    const build = maker.streamBuilder;
+    const options = { protocol, unacknowledged_max, take: this.#take };
+    maker.streamBuilder = (client) => {
+      const inlet = new MqttInlet(build(client), options);
+      return inlet.on('error', (error) => this.#failed(error));
+    };
   }
 
   async #subscribe(client: MqttClient): Promise<void> {
@@ -148,34 +152,11 @@ export class MqttConnectSource implements Source {
     }
   }
 
-  #receive(client: MqttClient, packet: IPublishPacket, done: (error?: Error) => void): void {
-    // What an older connection still had in its pipe comes again on this one.
-    if (client !== this.#client) return;
-    const bytes = typeof packet.payload === 'string' ? Buffer.from(packet.payload) : packet.payload;
-    const frame = boundedFrame(packet.topic.toString(), bytes, packet.retain);
+  readonly #take: TakeMessage = (frame) => {
     // What this gateway says about itself, heard through its own subscription, is no frame.
-    const isOwn = packet.topic === this.#options.status_topic;
-    const durable = isOwn ? onDisk : this.#outlet.hand(frame);
-    const acks = this.#acks;
-    if (packet.messageId !== undefined && packet.qos > 0)
-      acks.expect(puback(packet.messageId), durable);
-    const goOn = () => done(packet.qos === 0 ? undefined : acknowledgeLater);
-    if (acks.waiting < unacknowledged_max) goOn();
-    else this.#goOn = goOn;
-  }
-
-  #release(): void {
-    const goOn = this.#goOn;
-    this.#goOn = undefined;
-    goOn?.();
-  }
-
-  /** Due to a queue of an older connection: it only forgets; see ordered-acks.ts. */
-  #acknowledge(client: MqttClient, due: readonly number[]): void {
-    if (client !== this.#client) return;
-    if (client.connected) client.stream.write(ackPackets(due));
-    if (this.#acks.waiting < unacknowledged_max / 2) this.#release();
-  }
+    const isOwn = frame.address === this.#options.status_topic;
+    return isOwn ? onDisk : this.#outlet.hand(frame);
+  };
 
   #failed(error: unknown): void {
     const text = `${this.#options.url}: ${errorText(error)}`;
@@ -185,12 +166,10 @@ export class MqttConnectSource implements Source {
     }
   }
 
-  /** Each connection gets a new client, and with it a new, empty queue of acknowledgements. */
   #lost(): void {
     if (this.#stopped) return;
     const client = this.#client;
     this.#client = undefined;
-    this.#goOn = undefined;
     if (client === undefined) return;
     client.removeAllListeners('close');
     client.end(true);

@@ -6,7 +6,13 @@
  */
 import type { Socket } from 'node:net';
 import { type IConnectPacket as Client, generate, type Packet, parser } from 'mqtt-packet';
-import { MalformedPacket, PacketSplitter, type Publish, readPublish } from './mqtt-packets.ts';
+import {
+  fixedHeader,
+  MalformedPacket,
+  PacketSplitter,
+  type Publish,
+  readPublish,
+} from './mqtt-packets.ts';
 import { ackPackets, OrderedAcks, puback, pubrec } from './ordered-acks.ts';
 import { topicMatches } from './topic-filter.ts';
 
@@ -250,14 +256,4 @@ function parsed(header: number, body: Buffer, protocolVersion: number): Packet {
   packets.parse(Buffer.concat([fixedHeader(header, body.length), body]));
   if (found === undefined) throw new MalformedPacket('a packet that holds less than it says');
   return found;
-}
-
-function fixedHeader(header: number, length: number): Buffer {
-  const bytes = [header];
-  let rest = length;
-  do {
-    bytes.push((rest % 128) | (rest >= 128 ? 0x80 : 0));
-    rest = Math.floor(rest / 128);
-  } while (rest > 0);
-  return Buffer.from(bytes);
 }

@@ -97,6 +97,17 @@ function bodyLength(bytes: Buffer, at: number): { length: number; size: number }
   throw new MalformedPacket('a packet length of more than four bytes');
 }
 
+/** The first bytes of a packet with a body of so many bytes (2.2). */
+export function fixedHeader(header: number, length: number): Buffer {
+  const bytes = [header];
+  let rest = length;
+  do {
+    bytes.push((rest % 128) | (rest >= 128 ? 0x80 : 0));
+    rest = Math.floor(rest / 128);
+  } while (rest > 0);
+  return Buffer.from(bytes);
+}
+
 export interface Publish {
   readonly topic: string;
   readonly qos: number;

@@ -7,6 +7,7 @@ import type { Lane } from '../../gateway/buffer/entry.ts';
 import { GroupDraft } from '../../gateway/buffer/group.ts';
 import { ReadingLog } from '../../gateway/buffer/reading-log.ts';
 import { openBuffer } from '../../gateway/buffer/schema.ts';
+import { messageKey } from '../../gateway/meters/message-key.ts';
 import { systemClock } from '../../shared/runtime/clock.ts';
 import { FootbridgeError } from '../../shared/runtime/errors.ts';
 import { type Batch, batchSchema } from '../../shared/wire/batch.ts';
@@ -54,7 +55,7 @@ function commit(log: ReadingLog, readings: readonly Reading[]): boolean {
   const draft = new GroupDraft();
   for (const each of readings) {
     const key = `${each.sensor_id} ${each.observed_at}`;
-    draft.add({ readings: [each], dedupe_key: key, meter: null, quarantined: [] });
+    draft.add({ readings: [each], dedupe_key: messageKey(key), meter: null, quarantined: [] });
   }
   try {
     log.commit(draft.finish());

@@ -11,6 +11,7 @@ import { ReadingBuffer } from '../../gateway/buffer/reading-buffer.ts';
 import { ReadingLog } from '../../gateway/buffer/reading-log.ts';
 import { openBuffer } from '../../gateway/buffer/schema.ts';
 import { schemaSteps } from '../../gateway/buffer/schema-steps.ts';
+import { keyOfText, messageKey } from '../../gateway/meters/message-key.ts';
 import { newMeterState } from '../../gateway/meters/meter.ts';
 import { systemClock } from '../../shared/runtime/clock.ts';
 import { silentLog } from '../../shared/runtime/log.ts';
@@ -47,7 +48,7 @@ function entry(i: number, over: Partial<Entry> = {}): Entry {
         flags: 0,
       },
     ],
-    dedupe_key: `key-${i}`,
+    dedupe_key: messageKey(`key-${i}`),
     meter: { sensor_id: 'front-door', state: { ...newMeterState, since: i } },
     quarantined: [],
     ...over,
@@ -73,7 +74,9 @@ test('what was appended is there after the file is opened again, with meters and
 
   const { buffer, recovered } = await open(path);
   expect(recovered.epoch).toBe(first.recovered.epoch);
-  expect(recovered.keys.map((key) => key.dedupe_key)).toEqual(['key-1', 'key-2', 'key-3']);
+  expect(recovered.keys.map((key) => keyOfText(key.dedupe_key))).toEqual(
+    ['key-1', 'key-2', 'key-3'].map(messageKey),
+  );
   expect(JSON.parse(recovered.meters[0]?.state ?? '')).toMatchObject({ since: 3 });
   expect(sequencesIn(await next(buffer, 10))).toEqual([1, 2, 3]);
 });

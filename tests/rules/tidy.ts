@@ -112,7 +112,12 @@ const rooms: Record<string, readonly string[]> = {
     'gateway/profiles/zone-offset.ts',
     'shared/wire/',
   ],
-  'gateway/buffer/': ['gateway/buffer/', 'gateway/meters/meter.ts', 'shared/'],
+  'gateway/buffer/': [
+    'gateway/buffer/',
+    'gateway/meters/meter.ts',
+    'gateway/meters/message-key.ts',
+    'shared/',
+  ],
   'gateway/sync/': ['gateway/sync/', 'gateway/buffer/', 'shared/'],
   'cloud-sync/db/': ['cloud-sync/db/', 'shared/'],
 };
