@@ -77,7 +77,8 @@ export function step(
   times: StepTimes,
 ): MeterStep {
   const { measures } = record;
-  if (measures.some(({ target }) => isOfZone(target))) return zoneStep(state, sensor_id, record, times);
+  if (measures.some(({ target }) => isOfZone(target)))
+    return zoneStep(state, sensor_id, record, times);
   if (measures.some(isTotal)) {
     return totalsStep(state, sensor_id, record, measures.filter(isTotal), times);
   }
