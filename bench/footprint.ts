@@ -108,7 +108,10 @@ function fill(path: string, rows: number): void {
 async function flash(folder: string, commit: 'prompt' | 'eco'): Promise<number> {
   const port = await freePort();
   const source = { kind: 'mqtt-listen', host: '127.0.0.1', port };
-  const gateway = await startGateway(folder, source, { sensors, settings: { buffer: { commit } } });
+  const how = { sensors, settings: { buffer: { commit } } };
+  // Once, so that making the file is no part of it.
+  await end((await startGateway(folder, source, how)).process, 'SIGTERM');
+  const gateway = await startGateway(folder, source, how);
   const file = join(folder, 'data', 'buffer.sqlite');
   const size_before = statSync(file).size;
   const messages = (warm_up_s + measured_s) * rate;

@@ -11,7 +11,7 @@ import type { Log } from '../shared/runtime/log.ts';
 import { readingFlags } from '../shared/wire/reading.ts';
 import type { Entry, UndatedRow } from './buffer/entry.ts';
 import type { ReadingBuffer } from './buffer/reading-buffer.ts';
-import type { Recovered } from './buffer/reading-log.ts';
+import type { Recovered } from './buffer/recovered.ts';
 import { bootDates, isClockSet } from './meters/boot-dates.ts';
 
 export interface DatingOptions {

@@ -12,9 +12,8 @@ import {
   quarantine_bytes_kept,
   type UndatedRow,
 } from './buffer/entry.ts';
-import { meterOf } from './buffer/group.ts';
 import type { ReadingBuffer } from './buffer/reading-buffer.ts';
-import type { Recovered } from './buffer/reading-log.ts';
+import type { Recovered } from './buffer/recovered.ts';
 import type { Dated, Dating } from './dating.ts';
 import { forDevice } from './meters/device-change.ts';
 import { turn } from './meters/direction.ts';
@@ -80,7 +79,7 @@ export class Pipeline {
     const { registry, tell = () => {} } = options;
     this.#presence = new Presence({ registry, sightings: this.#sightings, tell });
     for (const { sensor_id, state } of options.recovered.meters) {
-      this.#meters.set(sensor_id, meterOf(state));
+      this.#meters.set(sensor_id, state);
     }
     for (const { sensor_id, dedupe_key } of options.recovered.keys) {
       this.#keys.add(sensor_id, keyOfText(dedupe_key));

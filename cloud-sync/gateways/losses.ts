@@ -11,7 +11,7 @@ export interface LossRow {
   source: string;
   /** `checksum`, `unknown_topic`, or the code with which HQ refused a reading. */
   reason: string;
-  /** One life of the gateway's buffer. A salvaged buffer carries its totals on into its next one. */
+  /** The life of the gateway's buffer in which they were counted. */
   epoch: string;
   /** Frames or readings. */
   count: number;

@@ -29,10 +29,11 @@ export async function storeHeartbeat(
     await storeSensors(tx, gateway, heartbeat);
     await storeLosses(tx, gateway, heartbeat);
     const remembered = await sequencesOf(tx, gateway, heartbeat);
+    const lost = await lostIn(tx, gateway, heartbeat);
     const rotate = await isRotationDue(tx, gateway);
     const configuration = await configurationFor(tx, gateway, heartbeat.configuration);
     const wanted = configuration === undefined ? {} : { configuration };
-    return { server_time: now_ms, ...remembered, rotate, ...wanted };
+    return { server_time: now_ms, ...remembered, lost, rotate, ...wanted };
   });
 }
 
@@ -179,31 +180,47 @@ async function storeSensors(
   );
 }
 
+/** What the ledger has of this life of the gateway's buffer. */
+async function lostIn(
+  { query }: Transaction,
+  { organization_id, gateway_id }: GatewayIdentity,
+  { epoch }: Heartbeat,
+): Promise<number> {
+  const [found] = await query<{ lost: number }>(
+    `select coalesce(sum(count), 0)::bigint as lost from app.gateway_losses
+     where organization_id = $1 and gateway_id = $2 and epoch = $3`,
+    [organization_id, gateway_id, epoch],
+  );
+  return found?.lost ?? 0;
+}
+
+/** Totals only grow: one that is lower is that of an older image of the disk, and told no news. */
 async function storeLosses(
   { query }: Transaction,
   { organization_id, gateway_id, store_id }: GatewayIdentity,
   { quarantined, epoch }: Heartbeat,
 ): Promise<void> {
-  const totals = new Map<string, { source: string; reason: string; count: number }>();
-  for (const { source, reason, count } of quarantined) {
-    const key = JSON.stringify([source, reason]);
-    totals.set(key, { source, reason, count: count + (totals.get(key)?.count ?? 0) });
+  const totals = new Map<string, Required<Heartbeat['quarantined'][number]>>();
+  for (const told of quarantined) {
+    const total = { ...told, epoch: told.epoch ?? epoch };
+    const key = JSON.stringify([total.epoch, total.source, total.reason]);
+    totals.set(key, { ...total, count: total.count + (totals.get(key)?.count ?? 0) });
   }
   const rows = [...totals.values()];
   await query(
     `insert into app.gateway_losses as l
        (organization_id, gateway_id, store_id, epoch, source, reason, count)
-     select $1, $2, $3, $4, source, reason, count
-     from unnest($5::text[], $6::text[], $7::bigint[]) as s (source, reason, count)
-     order by source, reason
+     select $1, $2, $3, epoch, source, reason, count
+     from unnest($4::uuid[], $5::text[], $6::text[], $7::bigint[]) as s (epoch, source, reason, count)
+     order by epoch, source, reason
      on conflict (organization_id, gateway_id, epoch, source, reason) do update set
-       count = excluded.count, updated_at = now()
-     where l.count <> excluded.count`,
+       count = greatest(l.count, excluded.count), updated_at = now()
+     where l.count < excluded.count`,
     [
       organization_id,
       gateway_id,
       store_id,
-      epoch,
+      rows.map((total) => total.epoch),
       rows.map(({ source }) => source),
       rows.map(({ reason }) => reason),
       rows.map(({ count }) => count),

@@ -16,8 +16,8 @@ const thrifty_ms = 1_000;
 const eco_ms = 5_000;
 /** Small groups in a row that are written at once. */
 const small_max = 200;
-/** And how soon another may be: 8 kB in five seconds are 140 MB a day. */
-const small_every_ms = 5_000;
+/** And how soon another may be: 8 kB in twenty seconds are 35 MB a day. */
+const small_every_ms = 20_000;
 /** Devices that wait for their acknowledgement before they go on send nothing meanwhile. */
 const quiet_ms = 100;
 /** A wait that brought no more than this was for nothing: the next groups are prompt again. */

@@ -79,13 +79,17 @@ export class Delivery {
   /**
    * Whoever delivers from now on. What was delivered as another gateway, perhaps of another store,
    * is never sent again as this one.
+   *
+   * @returns whether another gateway delivered before.
    */
-  deliverAs(gateway_id: string): void {
-    if (gateway_id === this.#gateway_id) return;
+  deliverAs(gateway_id: string): boolean {
+    if (gateway_id === this.#gateway_id) return false;
+    const isAnother = this.#gateway_id !== null;
     const first = this.#settled_sequence + 1;
     this.#statements.saveOwner.run(gateway_id, first);
     this.#gateway_id = gateway_id;
     this.#first_sequence = first;
+    return isAnother;
   }
 
   /** HQ has settled everything up to here. */

@@ -59,6 +59,14 @@ export interface QuarantineTotal {
   readonly last_at: number;
 }
 
+/** What HQ is told of an epoch; it only ever grows. */
+export interface EpochTotal {
+  readonly epoch: string;
+  readonly source: string;
+  readonly reason: string;
+  readonly count: number;
+}
+
 export interface QuarantineRow {
   readonly id: number;
   readonly source: string;
@@ -92,6 +100,8 @@ export interface BufferStats {
   readonly used_bytes: number;
   readonly quota_bytes: number;
   readonly quarantined: readonly QuarantineTotal[];
+  /** The same as HQ is told it: by epoch, without what another gateway has told. */
+  readonly losses: readonly EpochTotal[];
 }
 
 /** Newest readings first, or oldest first: HQ sees the present while the past is on its way. */
@@ -103,4 +113,26 @@ export interface PendingBatch {
   readonly epoch: string;
   readonly first_sequence: number;
   readonly last_sequence: number;
+}
+
+/** What HQ remembers of the present epoch. */
+export interface HqMemory {
+  readonly ack_sequence: number;
+  readonly high_sequence: number;
+  /** Sum of the ledger; missing from an older HQ. */
+  readonly lost?: number | undefined;
+}
+
+/** With what a heartbeat asked, and when (ms since the epoch). */
+export interface Asked {
+  readonly settled_sequence: number;
+  readonly losses: readonly EpochTotal[];
+  readonly now: number;
+}
+
+/** A reading that HQ will never take. */
+export interface Refusal {
+  readonly sequence: number;
+  readonly code: string;
+  readonly detail: string;
 }

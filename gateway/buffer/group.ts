@@ -5,8 +5,9 @@
  */
 import type { Reading } from '../../shared/wire/reading.ts';
 import { keyText, type MessageKey } from '../meters/message-key.ts';
-import { type MeterState, newMeterState } from '../meters/meter.ts';
+import type { MeterState } from '../meters/meter.ts';
 import type { Entry, QuarantinedFrame, UndatedRecord } from './entry.ts';
+import { type KeptMeter, keptMeter } from './meter-rows.ts';
 
 /** Numbers of one reading, in this order: {@link GroupDraft.add} writes them, `readingAt` reads. */
 const columns = 12;
@@ -21,8 +22,8 @@ export interface Group {
   readonly numbers: Float64Array;
   /** Ids of sensors and regions, which the numbers name by their place. */
   readonly words: readonly string[];
-  /** JSON of each meter that moved, by sensor. */
-  readonly meters: ReadonlyMap<string, string>;
+  /** Each meter that moved, by sensor. */
+  readonly meters: ReadonlyMap<string, KeptMeter>;
   readonly quarantined: readonly QuarantinedFrame[];
   readonly undated: readonly UndatedRecord[];
   /** Numbers of the undated records that have become readings, or nothing. */
@@ -54,8 +55,8 @@ export class GroupDraft {
   }
 
   finish(): Group {
-    const meters = new Map<string, string>();
-    for (const [sensor_id, state] of this.#meters) meters.set(sensor_id, meterText(state));
+    const meters = new Map<string, KeptMeter>();
+    for (const [sensor_id, state] of this.#meters) meters.set(sensor_id, keptMeter(state));
     return {
       rows: this.#rows,
       numbers: this.#numbers,
@@ -98,23 +99,6 @@ export class GroupDraft {
     return this.#words.size - 1;
   }
 }
-
-/** A meter as it is kept: what differs from a new one. Fifty meters are two pages less a commit. */
-function meterText(state: MeterState): string {
-  const differing = Object.entries(state).filter(
-    ([name, value]) => JSON.stringify(value) !== newMeterTexts.get(name),
-  );
-  return JSON.stringify(Object.fromEntries(differing));
-}
-
-/** The meter of a {@link meterText}, also of one that an older version kept whole. */
-export function meterOf(text: string): MeterState {
-  return { ...newMeterState, ...(JSON.parse(text) as Partial<MeterState>) };
-}
-
-const newMeterTexts = new Map(
-  Object.entries(newMeterState).map(([name, value]) => [name, JSON.stringify(value)]),
-);
 
 /** The reading in a row of the group. */
 export function readingAt({ numbers, words }: Group, row: number): Reading {

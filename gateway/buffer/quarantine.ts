@@ -1,30 +1,25 @@
-/** What could not be used: the newest frames to look at, and totals that count on for ever. */
+/** What could not be used: the newest frames to look at; the ledger counts them for ever. */
 import type { Statement } from 'better-sqlite3';
 import {
   type QuarantinedFrame,
   type QuarantineRow,
-  type QuarantineTotal,
   quarantine_bytes_kept,
   quarantine_rows_kept,
 } from './entry.ts';
+import type { Ledger } from './ledger.ts';
 import type { Connection } from './schema.ts';
 
 export class Quarantine {
   readonly #add: Statement<unknown[]>;
   readonly #trim: Statement<unknown[]>;
-  readonly #addToTotal: Statement<unknown[]>;
-  readonly #totals: Statement<unknown[]>;
+  readonly #ledger: Ledger;
   readonly #newest: Statement<unknown[]>;
 
-  constructor(connection: Connection) {
+  constructor(connection: Connection, ledger: Ledger) {
     const prepare = (sql: string): Statement<unknown[]> => connection.prepare(sql);
     this.#add = prepare('INSERT INTO quarantine VALUES (NULL, ?, ?, ?, ?, ?, ?, ?)');
     this.#trim = prepare('DELETE FROM quarantine WHERE id <= ?');
-    this.#addToTotal = prepare(
-      `INSERT INTO quarantine_totals VALUES (?, ?, ?, ?)
-       ON CONFLICT DO UPDATE SET count = count + excluded.count, last_at = excluded.last_at`,
-    );
-    this.#totals = prepare('SELECT * FROM quarantine_totals ORDER BY source, reason');
+    this.#ledger = ledger;
     this.#newest = prepare('SELECT * FROM quarantine ORDER BY id DESC LIMIT ?');
   }
 
@@ -33,7 +28,7 @@ export class Quarantine {
     const { source, address, reason, detail, received_at, length, bytes } = frame;
     const kept = Buffer.from(bytes);
     const added = this.#add.run(source, address, reason, detail, received_at, length, kept);
-    this.#addToTotal.run(source, reason, readings, received_at);
+    this.#ledger.add(source, reason, readings, received_at);
     this.#trim.run(Number(added.lastInsertRowid) - quarantine_rows_kept);
   }
 
@@ -41,10 +36,6 @@ export class Quarantine {
   addReading(reading: object, why: Omit<QuarantinedFrame, 'bytes' | 'length'>): void {
     const bytes = Buffer.from(JSON.stringify(reading));
     this.add({ ...why, bytes: bytes.subarray(0, quarantine_bytes_kept), length: bytes.length });
-  }
-
-  totals(): QuarantineTotal[] {
-    return this.#totals.all() as QuarantineTotal[];
   }
 
   /** Newest first. */

@@ -8,9 +8,18 @@ import { type ErrorCode, errorText, FootbridgeError } from '../../shared/runtime
 import type { Log } from '../../shared/runtime/log.ts';
 import { type CommitMode, CommitPace } from './commit-pace.ts';
 import type { OutgoingBatch } from './delivery.ts';
-import type { BufferStats, Entry, Lane, PendingBatch, QuarantineRow, UndatedRow } from './entry.ts';
+import type {
+  Asked,
+  BufferStats,
+  Entry,
+  HqMemory,
+  Lane,
+  PendingBatch,
+  QuarantineRow,
+  Refusal,
+  UndatedRow,
+} from './entry.ts';
 import { type Group, GroupDraft } from './group.ts';
-import type { Refusal } from './reading-log.ts';
 import type { Operation, WriterAnswer, WriterData, WriterOperations } from './writer-protocol.ts';
 
 /** A group this large is written at once. */
@@ -140,12 +149,8 @@ export class ReadingBuffer {
   }
 
   /** Compares with what HQ remembers of this epoch, see {@link ReadingLog.reconcile}. */
-  reconcile(
-    hq: { ack_sequence: number; high_sequence: number },
-    settled_sequence: number,
-  ): Promise<'nothing' | 'rewound' | 'new_epoch'> {
-    const asked = { settled_sequence, now: this.#clock.now() };
-    return this.#call('reconcile', hq, asked, this.#clock.uuid());
+  reconcile(hq: HqMemory, asked: Omit<Asked, 'now'>): Promise<'nothing' | 'rewound' | 'new_epoch'> {
+    return this.#call('reconcile', hq, { ...asked, now: this.#clock.now() }, this.#clock.uuid());
   }
 
   stats(): Promise<BufferStats> {

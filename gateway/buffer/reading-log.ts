@@ -6,43 +6,37 @@ import type { Statement } from 'better-sqlite3';
 import { errorText } from '../../shared/runtime/errors.ts';
 import type { BufferedReading, Reading } from '../../shared/wire/reading.ts';
 import { Delivery, type OutgoingBatch } from './delivery.ts';
-import type { BufferStats, Lane, PendingBatch, QuarantineRow, UndatedRow } from './entry.ts';
+import type {
+  Asked,
+  BufferStats,
+  HqMemory,
+  Lane,
+  PendingBatch,
+  QuarantineRow,
+  Refusal,
+  UndatedRow,
+} from './entry.ts';
 import { type Group, keyAt, readingAt } from './group.ts';
+import { Ledger } from './ledger.ts';
+import { MeterRows } from './meter-rows.ts';
 import { Quarantine } from './quarantine.ts';
 import { Quota, type QuotaLimits } from './quota.ts';
 import { type ReadingRow, ReadingRows } from './reading-rows.ts';
+import type { Recovered } from './recovered.ts';
 import type { Connection } from './schema.ts';
-import { Undated, type UndatedBoot } from './undated.ts';
+import { Undated } from './undated.ts';
+import { Words } from './words.ts';
 
 /** Delivered readings kept for diagnosis and as the memory of which messages were counted. */
 const delivered_rows_kept = 100_000;
-
-/** What the main thread needs at start to go on where the last process stopped. */
-export interface Recovered {
-  readonly epoch: string;
-  /** Where a damaged file was put, or null. */
-  readonly set_aside: string | null;
-  readonly meters: readonly { readonly sensor_id: string; readonly state: string }[];
-  /** Newest messages that were counted, oldest first. */
-  readonly keys: readonly { readonly sensor_id: string; readonly dedupe_key: string }[];
-  /** When the newest reading came, ms since the epoch; null: there is none. */
-  readonly newest_received_at: number | null;
-  /** Boots from which records are left that came before the clock was set, oldest first. */
-  readonly undated_boots: readonly UndatedBoot[];
-}
-
-/** A reading that HQ will never take. */
-export interface Refusal {
-  readonly sequence: number;
-  readonly code: string;
-  readonly detail: string;
-}
 
 export class ReadingLog {
   readonly #connection: Connection;
   readonly #set_aside: string | null;
   readonly #statements: ReturnType<typeof prepareAll>;
   readonly #rows: ReadingRows;
+  readonly #meters: MeterRows;
+  readonly #ledger: Ledger;
   readonly #quarantine: Quarantine;
   readonly #undated: Undated;
   readonly #delivery: Delivery;
@@ -54,10 +48,13 @@ export class ReadingLog {
     this.#connection = connection;
     this.#set_aside = set_aside;
     this.#statements = prepareAll(connection);
-    this.#rows = new ReadingRows(connection);
-    this.#quarantine = new Quarantine(connection);
+    const words = new Words(connection);
+    this.#rows = new ReadingRows(connection, words);
+    this.#meters = new MeterRows(connection, words);
     this.#undated = new Undated(connection);
     this.#delivery = new Delivery(connection);
+    this.#ledger = new Ledger(connection, () => this.#delivery.epoch);
+    this.#quarantine = new Quarantine(connection, this.#ledger);
     const unlimited = { quota_bytes: Number.POSITIVE_INFINITY, rows_kept: delivered_rows_kept };
     this.#quota = new Quota(connection, this.#delivery, { ...unlimited, ...limits });
     const { newest } = connection.prepare('SELECT max(sequence) AS newest FROM readings').get() as {
@@ -68,19 +65,12 @@ export class ReadingLog {
   }
 
   recover(): Recovered {
-    const meters = this.#connection.prepare('SELECT sensor_id, state FROM meters').all();
-    const keys = this.#connection
-      .prepare(
-        `SELECT word AS sensor_id, dedupe_key FROM
-           (SELECT * FROM readings ORDER BY sequence DESC LIMIT ?) JOIN words ON id = sensor
-         WHERE dedupe_key IS NOT NULL ORDER BY sequence`,
-      )
-      .all(delivered_rows_kept);
+    this.#connection.transaction(() => this.#ledger.begin())();
     return {
       epoch: this.#delivery.epoch,
       set_aside: this.#set_aside,
-      meters: meters as Recovered['meters'],
-      keys: keys as Recovered['keys'],
+      meters: this.#meters.all(),
+      keys: this.#rows.keys(delivered_rows_kept),
       newest_received_at: this.#rows.newestReceived(),
       undated_boots: this.#undated.boots(),
     };
@@ -102,13 +92,11 @@ export class ReadingLog {
         }
         for (const frame of group.quarantined) this.#quarantine.add(frame);
         this.#undated.change(group);
-        for (const [sensor_id, state] of group.meters) {
-          this.#statements.saveMeter.run(sensor_id, state);
-        }
+        for (const [sensor_id, meter] of group.meters) this.#meters.save(sensor_id, meter);
       })();
     } catch (error) {
       this.#next_sequence = first;
-      this.#rows.forgetWords();
+      this.#rows.forget();
       throw error;
     }
   }
@@ -147,33 +135,41 @@ export class ReadingLog {
   }
 
   deliverAs(gateway_id: string): void {
-    this.#inDelivery(() => this.#delivery.deliverAs(gateway_id));
+    this.#inDelivery(() => {
+      if (this.#delivery.deliverAs(gateway_id)) this.#ledger.changeOwner();
+    });
   }
 
   /**
    * Compares with what HQ remembers of this epoch.
    *
-   * @param hq.ack_sequence HQ has all up to here; `hq.high_sequence` the highest that it has seen.
+   * @param hq.ack_sequence HQ has all up to here; `hq.high_sequence` the highest that it has seen,
+   * and `hq.lost` the losses that it knows of this epoch.
    * @param asked when and with what this log asked.
    * @param epoch a new one, should it be needed.
    * @returns what had to be done.
    */
-  reconcile(
-    hq: { ack_sequence: number; high_sequence: number },
-    asked: { settled_sequence: number; now: number },
-    epoch: string,
-  ): 'nothing' | 'rewound' | 'new_epoch' {
-    const isBehind = hq.high_sequence >= this.#next_sequence;
-    if (!isBehind && hq.ack_sequence >= asked.settled_sequence) return 'nothing';
+  reconcile(hq: HqMemory, asked: Asked, epoch: string): 'nothing' | 'rewound' | 'new_epoch' {
+    const told = asked.losses.filter((total) => total.epoch === this.#delivery.epoch);
+    const lost = told.reduce((sum, { count }) => sum + count, 0);
+    const isBehind = hq.high_sequence >= this.#next_sequence || (hq.lost ?? 0) > lost;
+    const isAhead = hq.ack_sequence < asked.settled_sequence;
     this.#inDelivery(() => {
-      if (isBehind) this.#delivery.beginEpoch(epoch, this.#next_sequence - 1);
-      else this.#rewind(hq.ack_sequence, asked);
+      if (isBehind) this.#beginEpoch(epoch);
+      else if (isAhead) this.#rewind(hq.ack_sequence, asked);
+      this.#ledger.answered(asked.losses);
     });
-    return isBehind ? 'new_epoch' : 'rewound';
+    if (isBehind) return 'new_epoch';
+    return isAhead ? 'rewound' : 'nothing';
+  }
+
+  #beginEpoch(epoch: string): void {
+    this.#ledger.moveTo(epoch);
+    this.#delivery.beginEpoch(epoch, this.#next_sequence - 1);
   }
 
   /** What HQ has lost and the log no longer holds stands in quarantine, as a number. */
-  #rewind(ack_sequence: number, asked: { settled_sequence: number; now: number }): void {
+  #rewind(ack_sequence: number, asked: Asked): void {
     const oldest = this.#statements.oldestKept.get() as { sequence: number | null };
     const kept_from = Math.min(oldest.sequence ?? this.#next_sequence, asked.settled_sequence + 1);
     const gone = kept_from - 1 - ack_sequence;
@@ -204,7 +200,8 @@ export class ReadingLog {
       coalesced: this.#quota.coalesced,
       used_bytes: this.#quota.used_bytes,
       quota_bytes: this.#quota.quota_bytes,
-      quarantined: this.#quarantine.totals(),
+      quarantined: this.#ledger.totals(),
+      losses: this.#ledger.report(),
     };
   }
 
@@ -273,9 +270,6 @@ function isRefusal(error: unknown): boolean {
 function prepareAll(connection: Connection) {
   const prepare = (sql: string): Statement<unknown[]> => connection.prepare(sql);
   return {
-    saveMeter: prepare(
-      'INSERT INTO meters VALUES (?, ?) ON CONFLICT DO UPDATE SET state = excluded.state',
-    ),
     readRange: prepare('SELECT * FROM readings WHERE sequence BETWEEN ? AND ? ORDER BY sequence'),
     oldestKept: prepare('SELECT min(sequence) AS sequence FROM readings'),
     deleteDelivered: prepare('DELETE FROM readings WHERE sequence <= ?'),

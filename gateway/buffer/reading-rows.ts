@@ -1,10 +1,11 @@
 /**
- * Readings as rows of the buffer file. Names of sensors and regions stand once in `words` and rows
- * carry their number: a row is written twice, to the journal and to the table, and flash wears out.
+ * Readings as rows of the buffer file. Names stand once in `words`, and keys of messages are short: a row
+ * is written twice, to the journal and to the table, and flash wears out.
  */
 import type { Statement } from 'better-sqlite3';
 import type { BufferedReading, Reading } from '../../shared/wire/reading.ts';
 import type { Connection } from './schema.ts';
+import type { Words } from './words.ts';
 
 export interface ReadingRow {
   readonly sequence: number;
@@ -24,16 +25,21 @@ export interface ReadingRow {
 export class ReadingRows {
   readonly #append: Statement<unknown[]>;
   readonly #newest: Statement<unknown[]>;
+  readonly #newestKeys: Statement<unknown[]>;
   readonly #words: Words;
 
-  constructor(connection: Connection) {
+  constructor(connection: Connection, words: Words) {
     this.#append = connection.prepare(
       'INSERT INTO readings VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
     );
     this.#newest = connection
       .prepare('SELECT received_at FROM readings ORDER BY sequence DESC LIMIT 1')
       .pluck();
-    this.#words = new Words(connection);
+    this.#newestKeys = connection.prepare(
+      `SELECT sensor, dedupe_key FROM (SELECT * FROM readings ORDER BY sequence DESC LIMIT ?)
+       WHERE dedupe_key IS NOT NULL ORDER BY sequence`,
+    );
+    this.#words = words;
   }
 
   append(sequence: number, reading: Reading, dedupe_key: string | null): void {
@@ -60,8 +66,16 @@ export class ReadingRows {
     return (this.#newest.get() as number | undefined) ?? null;
   }
 
-  /** Words numbered inside a transaction that was rolled back are not in the file. */
-  forgetWords(): void {
+  /** Keys of messages in the newest rows, oldest first. */
+  keys(rows_max: number): { sensor_id: string; dedupe_key: string }[] {
+    const rows = this.#newestKeys.all(rows_max) as { sensor: number; dedupe_key: string }[];
+    return rows.map(({ sensor, dedupe_key }) => {
+      return { sensor_id: this.#words.wordOf(sensor), dedupe_key };
+    });
+  }
+
+  /** After a transaction that was rolled back. */
+  forget(): void {
     this.#words.forget();
   }
 
@@ -79,41 +93,5 @@ export class ReadingRows {
           dwell_s: row.dwell_s,
           dwell_max_s: row.dwell_max_s,
         };
-  }
-}
-
-/** The dictionary of the file, in memory. A store has some dozens of sensors and regions. */
-class Words {
-  readonly #find: Statement<unknown[]>;
-  readonly #add: Statement<unknown[]>;
-  readonly #read: Statement<unknown[]>;
-  readonly #numbers = new Map<string, number>();
-  readonly #words = new Map<number, string>();
-
-  constructor(connection: Connection) {
-    this.#find = connection.prepare('SELECT id FROM words WHERE word = ?').pluck();
-    this.#add = connection.prepare('INSERT INTO words (word) VALUES (?)');
-    this.#read = connection.prepare('SELECT word FROM words WHERE id = ?').pluck();
-  }
-
-  numberOf(word: string): number {
-    const known = this.#numbers.get(word);
-    if (known !== undefined) return known;
-    const found = this.#find.get(word) as number | undefined;
-    const number = found ?? Number(this.#add.run(word).lastInsertRowid);
-    this.#numbers.set(word, number);
-    return number;
-  }
-
-  wordOf(number: number): string {
-    const known = this.#words.get(number);
-    if (known !== undefined) return known;
-    const word = (this.#read.get(number) as string | undefined) ?? '';
-    this.#words.set(number, word);
-    return word;
-  }
-
-  forget(): void {
-    this.#numbers.clear();
   }
 }

@@ -1,12 +1,13 @@
 /**
  * What can still be read of a damaged buffer goes into the one that takes its place: readings, what the
  * meters knew, the keys of counted messages. Readings of pages that are gone stand in quarantine's
- * totals, with their sequences, so that HQ hears how many there were.
+ * ledger, with their sequences, so that HQ hears how many there were.
  *
  * The new file is a new epoch, with sequences of its own. Readings that HQ had already are sent again
  * and count nothing there: HQ knows a reading by its sensor and its time.
  */
 import Database from 'better-sqlite3';
+import { Ledger } from './ledger.ts';
 import { Quarantine } from './quarantine.ts';
 import type { Connection } from './schema.ts';
 
@@ -14,6 +15,19 @@ import type { Connection } from './schema.ts';
 const rows_at_once = 4_096;
 /** Delivered readings that are brought along as the memory of what was counted. */
 const delivered_rows_max = 100_000;
+
+const meter_columns = 'sensor, device, start_second, since, numbers, rest';
+
+/** The first whose meters are numbers and whose losses belong to an epoch. */
+const schema_of_numbers = 8;
+
+interface Life {
+  readonly epoch: string;
+  readonly settled_sequence: number;
+  /** Missing from files of the first programs. */
+  readonly gateway_id?: string | null;
+  readonly first_sequence?: number;
+}
 
 export interface Salvaged {
   readonly readings: number;
@@ -29,7 +43,7 @@ export function salvage(damaged: string, into: Connection, now: number): Salvage
     const old = from;
     return into.transaction(() => copy(old, into, now))();
   } catch {
-    new Quarantine(into).add(loss(now, 'nothing of the damaged file could be read'));
+    quarantineOf(into).add(loss(now, 'nothing of the damaged file could be read'));
     return null;
   } finally {
     from?.close();
@@ -37,13 +51,10 @@ export function salvage(damaged: string, into: Connection, now: number): Salvage
 }
 
 function copy(from: Connection, into: Connection, now: number): Salvaged {
-  const { epoch, settled_sequence } = from
-    .prepare('SELECT epoch, settled_sequence FROM life')
-    .get() as { epoch: string; settled_sequence: number };
-  copyTable(from, into, 'words', 'id, word');
-  copyTable(from, into, 'meters', 'sensor_id, state');
-  copyTable(from, into, 'undated', 'id, boot_id, uptime_ms, record');
-  copyTable(from, into, 'quarantine_totals', 'source, reason, count, last_at');
+  const life = from.prepare('SELECT * FROM life').get() as Life;
+  const { epoch, settled_sequence, gateway_id = null, first_sequence = 1 } = life;
+  into.prepare('UPDATE life SET gateway_id = ?').run(gateway_id);
+  copyTables(from, into);
   const add = into.prepare(
     `INSERT INTO readings VALUES ((SELECT coalesce(max(sequence), 0) + 1 FROM readings),
        @sensor, @region, @observed_at, @interval_s, @in_count, @out_count, @occupancy, @dwell_s,
@@ -71,7 +82,8 @@ function copy(from: Connection, into: Connection, now: number): Salvaged {
     for (const row of rows) add.run({ dwell_max_s: null, ...row });
     readings += rows.length;
   };
-  const start = Math.max(1, settled_sequence + 1 - delivered_rows_max);
+  // What was delivered as another gateway, perhaps of another store, stays behind.
+  const start = Math.max(first_sequence, settled_sequence + 1 - delivered_rows_max);
   for (let first = start; first <= newest; first += rows_at_once) {
     read(first, Math.min(first + rows_at_once - 1, newest));
   }
@@ -79,7 +91,7 @@ function copy(from: Connection, into: Connection, now: number): Salvaged {
   if (readings > 0) into.prepare('INSERT INTO offered VALUES (1, ?)').run(readings);
   if (lost.length > 0) {
     const detail = `readings ${ranges(lost)} of epoch ${epoch} could not be read any more`;
-    new Quarantine(into).add(loss(now, detail), lost.length);
+    quarantineOf(into).add(loss(now, detail), lost.length);
   }
   return { readings, lost: lost.length };
 }
@@ -101,17 +113,44 @@ function newestOf(from: Connection): number {
   return 0;
 }
 
+/** All but readings, batches and frames; also of a file that an older program wrote. */
+function copyTables(from: Connection, into: Connection): void {
+  copyTable(from, into, 'words', 'id, word');
+  copyTable(from, into, 'undated', 'id, boot_id, uptime_ms, record');
+  if ((from.pragma('user_version', { simple: true }) as number) < schema_of_numbers) {
+    const meters = 'SELECT id, state FROM meters JOIN words ON word = sensor_id';
+    copyTable(from, into, 'meters', 'sensor, rest', meters);
+    const losses = 'SELECT epoch, source, reason, count, last_at FROM quarantine_totals, life';
+    copyTable(from, into, 'losses', 'epoch, source, reason, count, last_at', losses);
+    return;
+  }
+  copyTable(from, into, 'meters', meter_columns);
+  copyTable(from, into, 'losses', 'epoch, source, reason, count, told, marked, moved, last_at');
+}
+
 /** A small table, row by row as far as it goes. */
-function copyTable(from: Connection, into: Connection, table: string, columns: string): void {
+function copyTable(
+  from: Connection,
+  into: Connection,
+  table: string,
+  columns: string,
+  select = `SELECT ${columns} FROM ${table}`,
+): void {
   const places = columns.replace(/\w+/g, '?');
   const add = into.prepare(`INSERT OR REPLACE INTO ${table} (${columns}) VALUES (${places})`);
   try {
-    for (const row of from.prepare(`SELECT ${columns} FROM ${table}`).raw().iterate()) {
+    for (const row of from.prepare(select).raw().iterate()) {
       add.run(...(row as unknown[]));
     }
   } catch {
     // What follows a damaged page is lost with it; a meter without its state takes a new baseline.
   }
+}
+
+/** Losses belong to the new life: HQ may know a higher total of the old one. */
+function quarantineOf(into: Connection): Quarantine {
+  const epoch = into.prepare('SELECT epoch FROM life').pluck().get() as string;
+  return new Quarantine(into, new Ledger(into, () => epoch));
 }
 
 function loss(now: number, detail: string) {

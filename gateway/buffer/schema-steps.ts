@@ -13,6 +13,8 @@
  * store hardware lives on SD cards.
  */
 
+import { numbers } from './schema-of-numbers.ts';
+
 export interface SchemaStep {
   /** From the version before to this one. */
   readonly up: string;
@@ -241,4 +243,5 @@ export const schemaSteps: readonly SchemaStep[] = [
   { up: undated, down: undatedStay },
   { up: quota, down: noHoles },
   { up: longestStay, down: longestStayKept },
+  numbers,
 ];

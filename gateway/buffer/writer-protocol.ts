@@ -1,8 +1,17 @@
 /** What the main thread and the writer thread say to each other. */
 import type { OutgoingBatch } from './delivery.ts';
-import type { BufferStats, Lane, PendingBatch, QuarantineRow, UndatedRow } from './entry.ts';
+import type {
+  Asked,
+  BufferStats,
+  HqMemory,
+  Lane,
+  PendingBatch,
+  QuarantineRow,
+  Refusal,
+  UndatedRow,
+} from './entry.ts';
 import type { Group } from './group.ts';
-import type { Recovered, Refusal } from './reading-log.ts';
+import type { Recovered } from './recovered.ts';
 import type { SchemaMove } from './schema-version.ts';
 
 /** Each operation of the writer thread, with its arguments and its result. */
@@ -17,11 +26,7 @@ export interface WriterOperations {
   refuse(batch: PendingBatch, refusal: Omit<Refusal, 'sequence'>, now: number): void;
   abandon(batch_id: string): void;
   deliverAs(gateway_id: string): void;
-  reconcile(
-    hq: { ack_sequence: number; high_sequence: number },
-    asked: { settled_sequence: number; now: number },
-    epoch: string,
-  ): 'nothing' | 'rewound' | 'new_epoch';
+  reconcile(hq: HqMemory, asked: Asked, epoch: string): 'nothing' | 'rewound' | 'new_epoch';
   stats(): BufferStats;
   quarantine(limit: number): QuarantineRow[];
   undated(limit: number): UndatedRow[];

@@ -102,12 +102,16 @@ export class HeartbeatLoop implements Part {
 
   /** A disk image that was put back, or an HQ that was: whoever is behind is helped. */
   async #reconcile(sent: Heartbeat, told: HeartbeatAnswer): Promise<void> {
-    const { ack_sequence, high_sequence } = told;
+    const { ack_sequence, high_sequence, lost } = told;
     const { settled_sequence } = sent;
     if (ack_sequence === undefined || high_sequence === undefined) return;
     if (settled_sequence === undefined) return;
-    const hq = { ack_sequence, high_sequence };
-    const done = await this.#options.buffer.reconcile(hq, settled_sequence);
+    const hq = { ack_sequence, high_sequence, lost };
+    const losses = sent.quarantined.map((total) => ({
+      ...total,
+      epoch: total.epoch ?? sent.epoch,
+    }));
+    const done = await this.#options.buffer.reconcile(hq, { settled_sequence, losses });
     if (done !== 'nothing') this.#options.log.warn({ ...hq, settled_sequence, done }, 'reconciled');
   }
 }

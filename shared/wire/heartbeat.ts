@@ -40,6 +40,8 @@ const sourceReport = z.object({
 });
 
 const lossReport = z.object({
+  /** The life of the buffer in which it was counted; missing: the heartbeat's. */
+  epoch: z.uuid().optional(),
   source: text(100),
   /** Why frames or readings stand in quarantine, for example `checksum` or `unknown_topic`. */
   reason: text(100),
@@ -89,6 +91,9 @@ export const heartbeatAnswerSchema = z.object({
   /** What HQ has of this epoch: everything up to `ack_sequence`, and nothing after `high_sequence`. */
   ack_sequence: z.number().int().min(0).optional(),
   high_sequence: z.number().int().min(0).optional(),
+  /** What HQ's ledger has of this epoch, all reasons together: more than was told means that the
+   * gateway's disk is older than HQ's memory. */
+  lost: z.number().int().min(0).optional(),
   /** HQ wants a new key, see credential.ts. */
   rotate: z.boolean().optional(),
   /** What the gateway is to go by, when that is another version than it said; see configuration.ts. */

@@ -32,7 +32,7 @@ function store() {
         },
       },
       recovered: {
-        meters: [...meters].map(([sensor_id, state]) => ({ sensor_id, state })),
+        meters: [...meters].map(([sensor_id, state]) => ({ sensor_id, state: JSON.parse(state) })),
         keys: [],
       },
       runScript: () => Promise.reject(new Error('no script is expected')),

@@ -25,7 +25,7 @@ test('what comes without pause is gathered for a second, so that a commit is wor
     commits += 1;
     entries = 0;
   }
-  expect(commits).toBeLessThan(3_600 + 200 + hour_ms / 5_000);
+  expect(commits).toBeLessThan(3_600 + 200 + hour_ms / 20_000);
 });
 
 test('a group of fifty is worth its pages at once', () => {
