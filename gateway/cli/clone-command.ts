@@ -17,7 +17,9 @@ import { isNotRunning, viaDaemon } from './via-daemon.ts';
 
 /** A login stays with its device, and how many devices there were with its store. */
 const cloneSchema = z.strictObject({
-  sensors: z.array(sensorSchema.omit({ secret_sha256: true, replaced: true })).min(1),
+  sensors: z
+    .array(sensorSchema.omit({ secret_sha256: true, secret_digest: true, replaced: true }))
+    .min(1),
 });
 
 export function addShow(sensor: Command, installation: Installation): void {
@@ -118,11 +120,15 @@ async function pairedIn({ files, catalogue }: Setting): Promise<Sensor[]> {
 }
 
 function clonedOf(sensor: Partial<Sensor>): [string, unknown][] {
-  const { secret_sha256: _login, replaced: _devices, ...kept } = sensor;
+  const { secret_sha256: _login, secret_digest: _digest, replaced: _devices, ...kept } = sensor;
   return Object.entries(kept).sort(([a], [b]) => a.localeCompare(b));
 }
 
-function withoutLogin({ secret_sha256: _login, ...sensor }: Sensor): Omit<Sensor, 'secret_sha256'> {
+function withoutLogin({
+  secret_sha256: _login,
+  secret_digest: _digest,
+  ...sensor
+}: Sensor): Omit<Sensor, 'secret_sha256' | 'secret_digest'> {
   return sensor;
 }
 

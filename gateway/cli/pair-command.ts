@@ -7,6 +7,7 @@ import { askDaemon } from '../local/local-client.ts';
 import { directions } from '../meters/direction.ts';
 import type { Crossings } from '../meters/tally.ts';
 import { secretHash } from '../sources/access.ts';
+import { digestHash } from '../sources/digest.ts';
 import { type SensorStatus, sensorStatus } from '../status.ts';
 import { commandLine, printNext } from './command-line.ts';
 import { type Chosen, choosePairing } from './pair-dialogue.ts';
@@ -72,7 +73,12 @@ Examples:
       const password = options.login === true ? randomBytes(16).toString('base64url') : undefined;
       const wanted = {
         ...wantedOf(chosen.sensor_id, { ...options, ...chosen.options }),
-        ...(password === undefined ? {} : { secret_sha256: secretHash(password) }),
+        ...(password === undefined
+          ? {}
+          : {
+              secret_sha256: secretHash(password),
+              secret_digest: digestHash(chosen.sensor_id, password),
+            }),
       };
       const isReplaced = options.replaced === true;
       const paired = await viaDaemon(

@@ -118,8 +118,7 @@ export class SensorRegistry {
     const before = this.#sensors.get(parsed.data.sensor_id);
     this.#remove(before);
     try {
-      const kept = before?.sensor.secret_sha256;
-      const login = kept === undefined ? {} : { secret_sha256: kept };
+      const login = loginOf(before?.sensor);
       const candidate = this.#add({ ...login, ...parsed.data });
       assertFits(candidate);
       const paired = this.#numbered(candidate, before?.sensor, isReplaced);
@@ -227,6 +226,14 @@ export class SensorRegistry {
     );
     writeDataFile(this.#path, `${file_text}\n`);
   }
+}
+
+function loginOf(sensor: Sensor | undefined): Partial<Sensor> {
+  const { secret_sha256, secret_digest } = sensor ?? {};
+  return {
+    ...(secret_sha256 !== undefined && { secret_sha256 }),
+    ...(secret_digest !== undefined && { secret_digest }),
+  };
 }
 
 /** What stays as it was where the person says nothing: a name, and how the same device is mounted. */

@@ -37,6 +37,11 @@ export const sensorSchema = z.strictObject({
     .string()
     .regex(/^[0-9a-f]{64}$/)
     .optional(),
+  /** What Digest is checked with, for devices that know no other login. */
+  secret_digest: z
+    .string()
+    .regex(/^[0-9a-f]{32}$/)
+    .optional(),
   /** Serial and Modbus: the device's number on the line. */
   unit: z.number().int().min(0).max(65_535).optional(),
   /** Modbus: first register, zero-based, where it differs from the profile's. */
@@ -105,11 +110,13 @@ export function keyOfDevice(
 export function loginsOf(
   sensors: readonly { readonly sensor: Sensor; readonly address: string }[],
 ): Login[] {
-  return sensors.flatMap(({ sensor: { sensor_id, secret_sha256, topic, path }, address }) =>
-    secret_sha256 === undefined
+  return sensors.flatMap(({ sensor, address }) => {
+    const { sensor_id: username, secret_sha256, secret_digest, topic, path } = sensor;
+    const addresses = [topic ?? path ?? address];
+    return secret_sha256 === undefined
       ? []
-      : [{ username: sensor_id, secret_sha256, addresses: [topic ?? path ?? address] }],
-  );
+      : [{ username, secret_sha256, secret_digest, addresses }];
+  });
 }
 
 /** A device among several on one topic; devices write their names in upper and lower case. */

@@ -5,12 +5,15 @@
  * source allows, can count in its name.
  */
 import { createHash, timingSafeEqual } from 'node:crypto';
+import type { DigestAnswer } from './digest.ts';
 import { topicMatches } from './topic-filter.ts';
 
 export interface Login {
   readonly username: string;
   /** Lower-case hex. Logins of sensors are 128 random bits, which a slow hash would not protect better. */
   readonly secret_sha256: string;
+  /** What Digest is checked with (digest.ts); missing: the login speaks no Digest. */
+  readonly secret_digest?: string | undefined;
   /** Where it may speak: addresses, or MQTT filters with + and #. */
   readonly addresses: readonly string[];
 }
@@ -47,6 +50,12 @@ export class Access {
     const known = username === undefined ? undefined : this.#loginOf(username);
     if (known !== undefined) return isSecretOf(known, secret) ? known : null;
     return this.#rules.allow_anonymous ? 'anonymous' : null;
+  }
+
+  /** Who this is when it answered a challenge. */
+  enterDigest({ username, fits }: DigestAnswer): Visitor | null {
+    const known = this.#loginOf(username);
+    return known?.secret_digest !== undefined && fits(known.secret_digest) ? known : null;
   }
 
   /** Who this is when a certificate that the source's own authority signed says the name. */

@@ -20,6 +20,7 @@ import { errorText } from '../../shared/runtime/errors.ts';
 import type { Log } from '../../shared/runtime/log.ts';
 import { Access, type Login, type Visitor } from './access.ts';
 import { boundedFrame } from './bounded-frame.ts';
+import { DigestAccess } from './digest.ts';
 import { credentialOf, deviceAddress } from './http-request.ts';
 import { pushedBody, request_bytes_max } from './pushed-body.ts';
 import { followCertificate } from './renewed-certificate.ts';
@@ -51,6 +52,7 @@ export class HttpListenSource implements Source {
   readonly #options: HttpListenOptions;
   readonly #outlet: SourceOutlet;
   readonly #access: Access;
+  readonly #digest: DigestAccess;
   #server: Server | undefined;
   #pending = 0;
   #cancelRetry = () => {};
@@ -62,6 +64,7 @@ export class HttpListenSource implements Source {
     this.#options = options;
     this.#outlet = new SourceOutlet('http-listen', options);
     this.#access = options.access ?? new Access({ allow_anonymous: true, users: [] });
+    this.#digest = new DigestAccess(() => options.clock.monotonic());
   }
 
   async start(): Promise<void> {
@@ -138,7 +141,14 @@ export class HttpListenSource implements Source {
     request.on('error', () => {});
     response.on('error', () => {});
     const status = await this.#take(request);
-    if (status === 401) response.setHeader('www-authenticate', 'Basic realm="footbridge"');
+    if (status === 401) {
+      response.setHeader('www-authenticate', [
+        this.#digest.challenge(),
+        'Basic realm="footbridge"',
+      ]);
+      // A device that is cut off while it still sends does not read what it is asked for.
+      await readBody(request);
+    }
     if (status === 405) response.setHeader('allow', 'POST, PUT');
     if (status === 503) response.setHeader('retry-after', '5');
     // What was not read ends with the connection.
@@ -192,6 +202,12 @@ export class HttpListenSource implements Source {
   #visitor(request: IncomingMessage, address: string): Visitor | null {
     const certified = certifiedName(request.socket as TLSSocket);
     if (certified !== null) return this.#access.enterCertified(certified);
+    const { authorization = '' } = request.headers;
+    if (/^digest /i.test(authorization)) {
+      const { method = '', url = '' } = request;
+      const answer = this.#digest.read(authorization, method, url);
+      return answer === null ? null : this.#access.enterDigest(answer);
+    }
     const { username, secret } = credentialOf(request);
     if (username === undefined && secret !== undefined)
       return this.#access.enterAt(address, secret);

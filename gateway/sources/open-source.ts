@@ -6,6 +6,7 @@ import type { Clock } from '../../shared/runtime/clock.ts';
 import type { Log } from '../../shared/runtime/log.ts';
 import type { SourceConfig } from '../config/config.ts';
 import { Access, secretHash } from './access.ts';
+import { digestHash } from './digest.ts';
 import type { HttpListenSource } from './http-listen.ts';
 import type { KeptSubscriptions } from './kept-subscriptions.ts';
 import type { ModbusSource } from './modbus.ts';
@@ -83,8 +84,10 @@ async function openListener(
   const { name, host, port, allow_anonymous } = config;
   const tls = listenTlsOf(config);
   const users = config.users.map(({ username, password_file, topics }) => {
-    const secret_sha256 = secretHash(readPassword(name, password_file));
-    return { username, secret_sha256, addresses: topics };
+    const password = readPassword(name, password_file);
+    const secret_sha256 = secretHash(password);
+    const secret_digest = digestHash(username, password);
+    return { username, secret_sha256, secret_digest, addresses: topics };
   });
   const access = new Access({ allow_anonymous, users });
   const { MqttListenSource } = await import('./mqtt-listen.ts');

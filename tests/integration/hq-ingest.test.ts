@@ -249,7 +249,7 @@ describeOnEngines('ingest', (engine) => {
     const hours = await eventually(
       () =>
         hq.asOwner<{ total: number }>(
-          'select coalesce(sum(total_in), 0) as total from hourly_analytics where store_id = $1',
+          'select coalesce(sum(total_in), 0)::int as total from hourly_analytics where store_id = $1',
           [store.store_id],
         ),
       ([row]) => row?.total === 300,

@@ -56,6 +56,12 @@ export const pymodbus = {
   isInstalled: () => spawnSync('/usr/bin/python3', ['-c', 'import pymodbus']).status === 0,
 };
 
+/** Has a client for Digest in its standard library. */
+export const python: Part = {
+  name: 'python3',
+  isInstalled: () => existsSync('/usr/bin/python3'),
+};
+
 /** Checks rules and metrics as Prometheus reads them. */
 export const promtool: Part = {
   name: 'prometheus',
