@@ -69,12 +69,14 @@ export async function tryFrames(
       ...(await decodeOptions(profile, frame.bytes, options)),
       ...(profile.codec.kind === 'sparkplug' ? namedBy(births, frame.bytes) : {}),
     };
-    const values = valuesOf(profile, frame.bytes, how);
-    const devices = eachDevice(decode(profile, frame.bytes, how));
+    const heard = forAnswer(profile, frame.bytes);
+    const values = valuesOf(heard, frame.bytes, how);
+    const devices = eachDevice(decode(heard, frame.bytes, how));
     for (const [at, decoded] of devices.entries()) {
       // What the frame holds is shown once.
       const trial = tryDevice(decoded, { ...options, received_at }, meters);
-      trials.push({ ...trial, values: at === 0 ? values : [] });
+      const notes = heard === profile ? trial.notes : [...trial.notes, shortAnswer];
+      trials.push({ ...trial, notes, values: at === 0 ? values : [] });
     }
   }
   return trials;
@@ -98,6 +100,21 @@ function namedBy(births: ReturnType<typeof noDefinitions>, bytes: Uint8Array): D
   } catch {
     return {};
   }
+}
+
+const shortAnswer = 'the answer holds fewer registers than the profile asks for';
+
+/** Manuals show answers about one counter where the profile asks for several: as far as it goes. */
+function forAnswer(profile: Profile, bytes: Uint8Array): Profile {
+  const { codec, mapping } = profile;
+  if (codec.kind !== 'registers' || mapping.measures === undefined) return profile;
+  const fields = codec.fields.filter(
+    ({ at, type }) => 2 * at + (type === 'u16' ? 2 : 4) <= bytes.length,
+  );
+  if (fields.length === 0 || fields.length === codec.fields.length) return profile;
+  const names = new Set(fields.map(({ name }) => name));
+  const measures = mapping.measures.filter(({ path }) => names.has(path ?? ''));
+  return { ...profile, codec: { ...codec, fields }, mapping: { ...mapping, measures } };
 }
 
 const nothing: Omit<Trial, 'outcome'> = {

@@ -59,6 +59,8 @@ const timeMapping = z.strictObject({
   to: path.optional(),
   /** Length of a delta interval whose device names only one end, or none. */
   interval_s: seconds.optional(),
+  /** Where the message says that length, in seconds. */
+  interval_path: path.optional(),
   format: z.enum(['iso8601', 'unix_s', 'unix_ms', 'local']).default('iso8601'),
   /** For `local`: where the message says its zone, like `UTC+8:00`. */
   zone_path: path.optional(),

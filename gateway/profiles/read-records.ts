@@ -191,11 +191,12 @@ function timesReader(time: TimeMapping): (scope: Scope, around: unknown) => Time
   const toPath = time.to ?? time.at;
   const to = toPath === undefined ? null : textGetter(toPath);
   const read = instantReader(time);
-  const interval_s = time.interval_s ?? null;
+  const intervalOf = intervalReader(time);
   const { format } = time;
   return (scope, around) => {
     if (from === null && to === null && around !== undefined) {
       const heard = readTime(around, 'iso8601');
+      const interval_s = intervalOf(scope);
       return { device: { from: null, to: heard }, interval_s, time_unreadable: heard === null };
     }
     const sentFrom = from?.(scope);
@@ -211,7 +212,18 @@ function timesReader(time: TimeMapping): (scope: Scope, around: unknown) => Time
     const time_unreadable =
       (sentFrom !== undefined && device.from === null) ||
       (sentTo !== undefined && device.to === null);
-    return { device, interval_s, time_unreadable };
+    return { device, interval_s: intervalOf(scope), time_unreadable };
+  };
+}
+
+/** What is no length of up to a day is as good as none. */
+function intervalReader({ interval_s, interval_path }: TimeMapping) {
+  const declared = interval_s ?? null;
+  if (interval_path === undefined) return () => declared;
+  const get = getter(interval_path);
+  return (scope: Scope): number | null => {
+    const found = Number(get(scope) ?? Number.NaN);
+    return found > 0 && found <= 86_400 ? found : declared;
   };
 }
 
