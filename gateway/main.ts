@@ -112,7 +112,7 @@ export async function startGateway(options: GatewayOptions): Promise<{ stop(): P
   };
   const outbox = new CommissioningOutbox(files.commissioning);
   const uplink = new Uplink({
-    credential_path: files.credential,
+    credential: { own: files.credential, handed: config.hq.credential_file },
     hq: config.hq,
     buffer,
     report: () => heartbeatOf(parts),

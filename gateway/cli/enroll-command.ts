@@ -55,6 +55,12 @@ export function addEnrollCommand(program: Command, installation: Installation): 
 
 /** Readings that wait belong to the store where people walked; under another key they would move. */
 async function assertMayEnroll(setting: Setting, force: boolean): Promise<void> {
+  const { credential_file } = setting.config.hq;
+  if (credential_file !== undefined && existsSync(credential_file)) {
+    throw new FootbridgeError('already_enrolled', `by hq.credential_file, ${credential_file}`, {
+      hint: 'Take hq.credential_file out of the configuration to enrol anew.',
+    });
+  }
   if (!existsSync(setting.files.credential)) return;
   if (!force) {
     const { store, organization } = readCredential(setting.files.credential);

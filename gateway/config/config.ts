@@ -153,6 +153,8 @@ const hqSchema = z.strictObject({
   ca_file: file.optional(),
   cert_file: file.optional(),
   key_file: file.optional(),
+  /** What `enroll` wrote, where root keeps it and systemd hands it over, read-only. */
+  credential_file: file.optional(),
   /** For a line that others need too, or that costs by the byte. 2G carries about 5,000. */
   upload_bytes_per_s: z.number().int().min(100).optional(),
 });

@@ -18,7 +18,9 @@ export function machineSecrets(
       for (const line of textOf(value).split('\n')) secrets.add(line);
     } else texts.push(value);
   });
-  for (const path of [files.credential, files.sensors]) {
+  const { credential_file } = config.hq;
+  const documents = [files.credential, files.sensors, credential_file ?? files.credential];
+  for (const path of documents) {
     visit(parsed(textOf(path)), (name, value) => {
       if (name.startsWith('secret')) secrets.add(value);
     });

@@ -1,4 +1,7 @@
-/** Who this gateway is at HQ: the one secret in the store, in a file that only its user can read. */
+/**
+ * Who this gateway is at HQ: the one secret in the store, in a file that only its user can read, or in one
+ * that systemd hands over.
+ */
 import { createHash, randomBytes } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { z } from 'zod';
@@ -15,6 +18,26 @@ const credentialSchema = z.object({
   timezone: z.string(),
 });
 export type Credential = z.infer<typeof credentialSchema>;
+
+export interface CredentialPlaces {
+  /** Written by enrolment and by every new key. */
+  readonly own: string;
+  /** What systemd hands over, read-only; undefined: nothing. */
+  readonly handed?: string | undefined;
+}
+
+/**
+ * The file to go by. A key that was replaced stands in our own file, beside the handed one that it
+ * replaced; once the handed one names another gateway, that is what root wants.
+ *
+ * @throws FootbridgeError config_invalid
+ */
+export function credentialPath({ own, handed }: CredentialPlaces): string {
+  if (handed === undefined || !existsSync(handed)) return own;
+  if (!existsSync(own)) return handed;
+  const isSameGateway = readCredential(own).gateway_id === readCredential(handed).gateway_id;
+  return isSameGateway ? own : handed;
+}
 
 /** @throws FootbridgeError not_enrolled, config_invalid */
 export function readCredential(path: string): Credential {

@@ -13,13 +13,18 @@ import type { Heartbeat } from '../../shared/wire/heartbeat.ts';
 import type { ReadingBuffer } from '../buffer/reading-buffer.ts';
 import { CommissioningLoop } from './commissioning-loop.ts';
 import type { CommissioningOutbox } from './commissioning-outbox.ts';
-import { type Credential, readCredential } from './credential.ts';
+import {
+  type Credential,
+  type CredentialPlaces,
+  credentialPath,
+  readCredential,
+} from './credential.ts';
 import { HeartbeatLoop, type Names } from './heartbeat.ts';
 import { HqClient, type HqClientOptions } from './hq-client.ts';
 import { SyncLoop, type SyncStatus } from './sync-loop.ts';
 
 export interface UplinkOptions {
-  readonly credential_path: string;
+  readonly credential: CredentialPlaces;
   /** How HQ is reached. */
   readonly hq: HqClientOptions;
   readonly buffer: ReadingBuffer;
@@ -94,7 +99,8 @@ export class Uplink implements Part {
   }
 
   async #check(): Promise<void> {
-    const version = fileVersion(this.#options.credential_path);
+    const { own, handed } = this.#options.credential;
+    const version = [own, ...(handed === undefined ? [] : [handed])].map(fileVersion).join('');
     if (version !== this.#read_version) {
       this.#read_version = version;
       await this.#disconnect();
@@ -105,16 +111,16 @@ export class Uplink implements Part {
   }
 
   async #connect(): Promise<void> {
-    const { credential_path, clock, log } = this.#options;
+    const { credential: places, clock, log } = this.#options;
     try {
-      const credential = readCredential(credential_path);
+      const credential = readCredential(credentialPath(places));
       const client = new HqClient(credential.hq_url, clock, this.#options.hq);
       const rows_max = rowsFor(this.#options.hq.upload_bytes_per_s);
       const sync = new SyncLoop({ ...this.#options, client, credential, rows_max });
       const heartbeat = new HeartbeatLoop({
         client,
         credential,
-        credential_path,
+        credential_path: places.own,
         buffer: this.#options.buffer,
         report: this.#options.report,
         names: this.#options.names,

@@ -1,6 +1,6 @@
 /** A gateway's daemon, a process of its own, enrolled at a real HQ and fed by a sensor over MQTT. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { join } from 'node:path';
 import mqtt from 'mqtt';
@@ -58,18 +58,33 @@ export class DaemonAtHq {
     const daemon = new DaemonAtHq(workspace.folder(), port, answer.gateway_id);
     workspace.onEnd(() => daemon.kill());
     mkdirSync(daemon.data);
-    const source = { name: 'sensors', kind: 'mqtt-listen', host: '127.0.0.1', port };
     const door = { sensor_id: 'door', name: 'Door', profile: 'json-interval', topic: 'door' };
     const sensors = [door, ...(way.sensors ?? [])].map((one) => ({ source: 'sensors', ...one }));
-    const config = { data_dir: daemon.data, ...settings, sources: [source] };
     const secret = authorization.slice(-43);
     const credential: Credential = { ...answer, secret, hq_url: way.hq_url ?? hq.url };
     const write = (path: string, document: object) =>
       writeFileSync(path, JSON.stringify(document), { mode: 0o600 });
-    write(join(daemon.folder, 'footbridge.yaml'), config);
+    daemon.configure({});
     write(join(daemon.data, 'sensors.json'), { sensors });
     write(daemon.credentialPath, credential);
     return daemon;
+  }
+
+  /** Its disk, copied into another machine on the same network. */
+  async copy(workspace: Workspace): Promise<DaemonAtHq> {
+    const port = await freePort();
+    const twin = new DaemonAtHq(workspace.folder(), port, this.gateway_id);
+    workspace.onEnd(() => twin.kill());
+    cpSync(this.data, twin.data, { recursive: true, filter: (path) => !path.endsWith('.sock') });
+    twin.configure({});
+    return twin;
+  }
+
+  /** Writes the configuration, with these settings of `hq`. */
+  configure(hq: object): void {
+    const source = { name: 'sensors', kind: 'mqtt-listen', host: '127.0.0.1', port: this.#port };
+    const config = { data_dir: this.data, ...settings, hq, sources: [source] };
+    writeFileSync(join(this.folder, 'footbridge.yaml'), JSON.stringify(config));
   }
 
   get credentialPath(): string {
