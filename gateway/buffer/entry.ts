@@ -92,6 +92,8 @@ export interface BufferStats {
   readonly oldest_unsent_received_at: number | null;
   /** Records that wait for the clock to be set. */
   readonly undated: number;
+  /** `released`: the disk was full, and has not had room for it since; see reserve.ts. */
+  readonly reserve: 'held' | 'released';
   /** Size of database and journal, bytes. */
   readonly bytes: number;
   /** Readings that were added to others because the quota was near; their people are all there. */

@@ -1,10 +1,12 @@
 /** What could not be used: the newest frames to look at; the ledger counts them for ever. */
 import type { Statement } from 'better-sqlite3';
+import { systemClock } from '../../shared/runtime/clock.ts';
 import {
   type QuarantinedFrame,
   type QuarantineRow,
   quarantine_bytes_kept,
   quarantine_rows_kept,
+  type UndatedRow,
 } from './entry.ts';
 import type { Ledger } from './ledger.ts';
 import type { Connection } from './schema.ts';
@@ -36,6 +38,14 @@ export class Quarantine {
   addReading(reading: object, why: Omit<QuarantinedFrame, 'bytes' | 'length'>): void {
     const bytes = Buffer.from(JSON.stringify(reading));
     this.add({ ...why, bytes: bytes.subarray(0, quarantine_bytes_kept), length: bytes.length });
+  }
+
+  /** Too much has come before the clock was set: the oldest of it goes. */
+  addUndated({ boot_id, uptime_ms, record }: UndatedRow): void {
+    const detail = `it came ${Math.round(uptime_ms / 1000)} s after the start of boot ${boot_id}`;
+    const why = { source: 'buffer', address: '', reason: 'undated_given_up', detail };
+    const bytes = Buffer.from(record).subarray(0, quarantine_bytes_kept);
+    this.add({ ...why, bytes, length: record.length, received_at: systemClock.now() });
   }
 
   /** Newest first. */

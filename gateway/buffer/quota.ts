@@ -68,6 +68,12 @@ export class Quota {
     return (number('page_count') - number('freelist_count')) * number('page_size');
   }
 
+  /** Pages of deleted rows, bytes. */
+  get reusable_bytes(): number {
+    const number = (name: string) => this.#connection.pragma(name, { simple: true }) as number;
+    return number('freelist_count') * number('page_size');
+  }
+
   /** @returns whether readings are left to look at. */
   #step(until: number): boolean {
     const after = this.#statements.cursor.get() as number;

@@ -30,6 +30,12 @@ import { Words } from './words.ts';
 /** Delivered readings kept for diagnosis and as the memory of which messages were counted. */
 const delivered_rows_kept = 100_000;
 
+/** What the file may hold. */
+export interface LogLimits extends QuotaLimits {
+  /** Of records that came before the clock was set. */
+  readonly undated_bytes: number;
+}
+
 export class ReadingLog {
   readonly #connection: Connection;
   readonly #set_aside: string | null;
@@ -44,17 +50,22 @@ export class ReadingLog {
   #next_sequence: number;
 
   /** @param set_aside where a damaged predecessor of the file lies now, or null. */
-  constructor(connection: Connection, set_aside: string | null, limits: Partial<QuotaLimits> = {}) {
+  constructor(connection: Connection, set_aside: string | null, limits: Partial<LogLimits> = {}) {
     this.#connection = connection;
     this.#set_aside = set_aside;
     this.#statements = prepareAll(connection);
     const words = new Words(connection);
     this.#rows = new ReadingRows(connection, words);
     this.#meters = new MeterRows(connection, words);
-    this.#undated = new Undated(connection);
     this.#delivery = new Delivery(connection);
     this.#ledger = new Ledger(connection, () => this.#delivery.epoch);
     this.#quarantine = new Quarantine(connection, this.#ledger);
+    const { undated_bytes } = limits;
+    this.#undated = new Undated(
+      connection,
+      (row) => this.#quarantine.addUndated(row),
+      undated_bytes,
+    );
     const unlimited = { quota_bytes: Number.POSITIVE_INFINITY, rows_kept: delivered_rows_kept };
     this.#quota = new Quota(connection, this.#delivery, { ...unlimited, ...limits });
     const { newest } = connection.prepare('SELECT max(sequence) AS newest FROM readings').get() as {
@@ -97,6 +108,7 @@ export class ReadingLog {
     } catch (error) {
       this.#next_sequence = first;
       this.#rows.forget();
+      this.#undated.reload();
       throw error;
     }
   }
@@ -184,7 +196,7 @@ export class ReadingLog {
     this.#delivery.rewind(ack_sequence);
   }
 
-  stats(): Omit<BufferStats, 'bytes'> {
+  stats(): Omit<BufferStats, 'bytes' | 'reserve'> {
     const oldest = this.#statements.oldest.get(this.#delivery.oldest_unsettled) as
       | { observed_at: number; received_at: number }
       | undefined;
@@ -203,6 +215,11 @@ export class ReadingLog {
       quarantined: this.#ledger.totals(),
       losses: this.#ledger.report(),
     };
+  }
+
+  /** Room in the file that deleted rows have left, bytes. */
+  get reusable_bytes(): number {
+    return this.#quota.reusable_bytes;
   }
 
   /** The oldest records that came before the clock was set and have no time yet. */

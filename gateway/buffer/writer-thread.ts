@@ -7,6 +7,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { systemClock } from '../../shared/runtime/clock.ts';
 import { errorText, FootbridgeError } from '../../shared/runtime/errors.ts';
 import { ReadingLog } from './reading-log.ts';
+import { Reserve } from './reserve.ts';
 import { isDamaged, openBuffer, replaceDamaged } from './schema.ts';
 import type { SchemaMove } from './schema-version.ts';
 import type {
@@ -23,20 +24,30 @@ if (port === null) throw new Error('writer-thread.ts runs as a worker');
 /** Opened by the first request, so that a failure to open answers that request. */
 let log: ReadingLog | undefined;
 let schema: SchemaMove = { from: 0, to: 0 };
+const reserve = new Reserve(`${path}.reserve`);
+/** Deleted rows of so much let commits go on while the disk has no room. */
+const reusable_bytes_min = 1024 * 1024;
 
 function operations(): WriterOperations {
   log ??= openLog();
   const opened = log;
   return {
     recover: () => ({ ...opened.recover(), schema }),
-    commit: (group) => opened.commit(group),
+    commit: (group) => {
+      assertRoom(opened);
+      opened.commit(group);
+    },
     nextBatch: (lane, options) => opened.nextBatch(lane, options),
     settle: (batch, refusals, at) => opened.settle(batch, refusals, at),
     refuse: (batch, refusal, at) => opened.refuse(batch, refusal, at),
     abandon: (batch_id) => opened.abandon(batch_id),
     deliverAs: (gateway_id) => opened.deliverAs(gateway_id),
     reconcile: (hq, asked, fresh) => opened.reconcile(hq, asked, fresh),
-    stats: () => ({ ...opened.stats(), bytes: size(path) + size(`${path}-wal`) }),
+    stats: () => ({
+      ...opened.stats(),
+      bytes: size(path) + size(`${path}-wal`),
+      reserve: reserve.isHeld ? 'held' : 'released',
+    }),
     quarantine: (limit) => opened.quarantine(limit),
     undated: (limit) => opened.undated(limit),
     close: () => opened.close(),
@@ -65,6 +76,28 @@ function size(file: string): number {
   return statSync(file, { throwIfNoEntry: false })?.size ?? 0;
 }
 
+/** Without the reserve, new readings may only fill what delivered ones have left. */
+function assertRoom(opened: ReadingLog): void {
+  if (reserve.take() || opened.reusable_bytes >= reusable_bytes_min) return;
+  throw new FootbridgeError('buffer_write_failed', 'the disk is full, and its reserve is given up');
+}
+
+/** What frees the disk goes on when it is full: a delivery, the ledger. */
+function runOnReserve(request: WriterRequest): unknown {
+  try {
+    return run(request);
+  } catch (error) {
+    if (request.operation === 'commit' || !isFull(error) || !reserve.release()) throw error;
+    return run(request);
+  }
+}
+
+function isFull(error: unknown): boolean {
+  return (
+    (error as { code?: string }).code === 'SQLITE_FULL' || /ENOSPC|is full/.test(errorText(error))
+  );
+}
+
 /** A damaged page of a large file is met where it is read: what can be read moves to a new file. */
 function run({ operation, parameters }: WriterRequest): unknown {
   const perform = () =>
@@ -81,7 +114,7 @@ function run({ operation, parameters }: WriterRequest): unknown {
 
 function answer(request: WriterRequest): WriterAnswer {
   try {
-    return { id: request.id, ok: true, result: run(request) };
+    return { id: request.id, ok: true, result: runOnReserve(request) };
   } catch (error) {
     const code = error instanceof FootbridgeError ? error.code : 'buffer_write_failed';
     const detail = error instanceof FootbridgeError ? (error.detail ?? '') : errorText(error);

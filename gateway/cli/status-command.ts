@@ -106,6 +106,9 @@ function printBuffer({ buffer, durability, buffer_error, ignored }: GatewayStatu
     `buffer      ${buffer.buffered} readings wait for HQ, oldest ${ago(buffer.oldest_unsent_at)}, ` +
       `${(buffer.bytes / 1024 / 1024).toFixed(1)} MiB`,
   );
+  if (buffer.reserve === 'released') {
+    printLine('disk        full; its reserve is given up for deliveries until there is room again');
+  }
   if (buffer.undated > 0) {
     printLine(`clock       not set; ${buffer.undated} records wait for a date`);
   }

@@ -70,7 +70,7 @@ export function renderGatewayMetrics(
     { name: 'gateway_info', labels: { version: status.version }, value: 1 },
     ...at('gateway_start_timestamp_seconds', status.started_at),
     { name: 'gateway_enrolled', value: uplink.enrolled === null ? 0 : 1 },
-    { name: 'gateway_commits_failing', value: status.durability === 'fsync' ? 0 : 1 },
+    { name: 'gateway_commits_failing', value: status.durability === 'degraded' ? 1 : 0 },
     { name: 'gateway_readings_stored_total', value: buffer.last_sequence },
     { name: 'gateway_readings_buffered', value: buffer.buffered },
     ...at('gateway_oldest_unsent_seconds', oldest === null ? 0 : Math.max(0, now - oldest)),
