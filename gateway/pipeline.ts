@@ -6,12 +6,7 @@
 import type { Clock } from '../shared/runtime/clock.ts';
 import { errorText } from '../shared/runtime/errors.ts';
 import type { Log } from '../shared/runtime/log.ts';
-import {
-  type Entry,
-  type QuarantinedFrame,
-  quarantine_bytes_kept,
-  type UndatedRow,
-} from './buffer/entry.ts';
+import type { Entry, UndatedRow } from './buffer/entry.ts';
 import type { ReadingBuffer } from './buffer/reading-buffer.ts';
 import type { Recovered } from './buffer/recovered.ts';
 import type { Dated, Dating } from './dating.ts';
@@ -31,7 +26,7 @@ import type { Decoded, DeviceDecoded, MeasureRecord, RunScript } from './profile
 import { type DecodeOptions, runScripts } from './profiles/messages.ts';
 import type { SparkplugHeard } from './profiles/sparkplug-nodes.ts';
 import { isSparkplug } from './profiles/sparkplug-topic.ts';
-import { withheld } from './profiles/withheld.ts';
+import { quarantining } from './quarantining.ts';
 import { type Sighting, Sightings } from './sightings.ts';
 import type { Frame } from './sources/source.ts';
 
@@ -276,18 +271,4 @@ export class Pipeline {
   #quarantine(frame: Frame, reason: string, detail: string): Promise<void> {
     return this.#options.buffer.append([quarantining(frame, reason, detail)]);
   }
-}
-
-function quarantining(frame: Frame, reason: string, detail: string): Entry {
-  const quarantined: QuarantinedFrame = {
-    source: frame.source,
-    address: frame.address.slice(0, 1000),
-    reason,
-    detail: detail.slice(0, 500),
-    // A copy: a view would keep the whole message in memory for as long as the disk fails.
-    bytes: withheld(frame.bytes, quarantine_bytes_kept),
-    length: frame.bytes.length,
-    received_at: frame.received_at,
-  };
-  return { readings: [], dedupe_key: null, meter: null, quarantined: [quarantined] };
 }

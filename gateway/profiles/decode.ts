@@ -150,9 +150,19 @@ function understand(profile: Profile, reader: Reader, messages: readonly Message
     unit: typeof unit === 'number' ? unit : null,
     device: nameOf(device),
     records,
-    refused,
+    refused: few(refused),
     ...told,
   };
+}
+
+/** Each stands in quarantine with the head of the frame; a hundred thousand would fill the memory. */
+const refused_max = 20;
+
+function few(refused: RefusedRecord[]): readonly RefusedRecord[] {
+  const [next] = refused.slice(refused_max);
+  if (next === undefined) return refused;
+  const detail = `${refused.length - refused_max} more, the first of them: ${next.detail}`;
+  return [...refused.slice(0, refused_max), { reason: next.reason, detail }];
 }
 
 /** The path by which a frame says that it is not about people, or null. */

@@ -101,10 +101,12 @@ function split(
     const value = run(codec, bytes, port);
     const values = each === undefined ? null : eachItem(each)(outermostScope(value));
     if (values === null) return { messages: [bare(value)], ignored: null };
+    assertFew(values.length);
     return { messages: values.map((item) => bare(item.value)), ignored: 'no_messages' };
   }
   let ignored = 'no_messages';
   const envelopes = envelopesIn(decodeJson(bytes));
+  assertFew(envelopes.length);
   const unwrapped = (envelope: unknown): Message | null => {
     const uplink = openEnvelope(envelope);
     if (uplink.bytes !== null && ports?.includes(uplink.port) === false) {
@@ -118,6 +120,13 @@ function split(
   const read = envelopes.length === 1 ? unwrapped : guarded(unwrapped);
   const messages = envelopes.map(read).filter((message) => message !== null);
   return { messages, ignored };
+}
+
+/** Far more than devices gather for one push, and few enough to be kept one by one. */
+const messages_max = 1_000;
+
+function assertFew(count: number): void {
+  if (count > messages_max) throw new Error(`${count} messages where ${messages_max} are taken`);
 }
 
 function bare(value: unknown): Message {
