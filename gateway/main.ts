@@ -60,6 +60,7 @@ export async function startGateway(options: GatewayOptions): Promise<{ stop(): P
     path: files.buffer,
     mode: config.buffer.commit,
     quota_bytes: quotaBytes(config),
+    delivered_rows: config.buffer.keep_delivered,
     clock,
     log,
   });

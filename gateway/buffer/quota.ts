@@ -9,11 +9,19 @@ import { type CountRow, coalesce } from './coalesce.ts';
 import type { Delivery } from './delivery.ts';
 import type { Connection } from './schema.ts';
 
-export interface QuotaLimits {
+interface QuotaLimits {
   /** What the buffer may hold, bytes; the journal comes on top. */
   readonly quota_bytes: number;
   /** The newest readings stay as they are: a restart finds in them which messages were counted. */
   readonly rows_kept: number;
+}
+
+/** What the file may hold. */
+export interface LogLimits extends QuotaLimits {
+  /** Of records that came before the clock was set. */
+  readonly undated_bytes: number;
+  /** Delivered readings that stay while there is room. */
+  readonly delivered_rows: number;
 }
 
 /** Near the quota: room is made in time, not while sensors wait. */
@@ -50,7 +58,8 @@ export class Quota {
     const { quota_bytes } = this.#limits;
     if (this.used_bytes < quota_bytes * near_share) return;
     for (let step = 0; step < steps_max; step += 1) {
-      const isLeft = this.#step(newest - this.#limits.rows_kept);
+      const until = newest - this.#limits.rows_kept;
+      const isLeft = this.#forget(until) || this.#step(until);
       if (this.used_bytes < quota_bytes) return;
       if (!isLeft) break;
     }
@@ -72,6 +81,12 @@ export class Quota {
   get reusable_bytes(): number {
     const number = (name: string) => this.#connection.pragma(name, { simple: true }) as number;
     return number('freelist_count') * number('page_size');
+  }
+
+  /** What HQ has goes before anything is added together. @returns whether there was some. */
+  #forget(until: number): boolean {
+    const last = Math.min(until, this.#delivery.settled_sequence);
+    return this.#statements.forget.run(last, rows_a_step).changes > 0;
   }
 
   /** @returns whether readings are left to look at. */
@@ -104,6 +119,10 @@ function prepareAll(connection: Connection) {
     moveCursor: prepare('UPDATE life SET coalesced_sequence = ?, coalesced = coalesced + ?'),
     rows: prepare(
       'SELECT * FROM readings WHERE sequence BETWEEN ? AND ? ORDER BY sequence LIMIT ?',
+    ),
+    forget: prepare(
+      `DELETE FROM readings WHERE sequence IN
+         (SELECT sequence FROM readings WHERE sequence <= ? ORDER BY sequence LIMIT ?)`,
     ),
     remove: prepare('DELETE FROM readings WHERE sequence = ?'),
     merge: prepare(

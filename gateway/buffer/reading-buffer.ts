@@ -42,6 +42,8 @@ export interface BufferOptions {
   readonly mode: CommitMode;
   /** What the file may hold, bytes. */
   readonly quota_bytes: number;
+  /** Delivered readings that stay; missing: as many as a restart looks at. */
+  readonly delivered_rows?: number;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -73,6 +75,7 @@ export class ReadingBuffer {
       epoch: options.clock.uuid(),
       now: options.clock.now(),
       quota_bytes: options.quota_bytes,
+      delivered_rows: options.delivered_rows,
     };
     this.#worker = new Worker(new URL('./writer-thread.js', import.meta.url), { workerData });
     this.#worker.on('message', (answer: WriterAnswer) => this.#settleCall(answer));

@@ -20,7 +20,7 @@ import { type Group, keyAt, readingAt } from './group.ts';
 import { Ledger } from './ledger.ts';
 import { MeterRows } from './meter-rows.ts';
 import { Quarantine } from './quarantine.ts';
-import { Quota, type QuotaLimits } from './quota.ts';
+import { type LogLimits, Quota } from './quota.ts';
 import { type ReadingRow, ReadingRows } from './reading-rows.ts';
 import type { Recovered } from './recovered.ts';
 import type { Connection } from './schema.ts';
@@ -29,12 +29,6 @@ import { Words } from './words.ts';
 
 /** Delivered readings kept for diagnosis and as the memory of which messages were counted. */
 const delivered_rows_kept = 100_000;
-
-/** What the file may hold. */
-export interface LogLimits extends QuotaLimits {
-  /** Of records that came before the clock was set. */
-  readonly undated_bytes: number;
-}
 
 export class ReadingLog {
   readonly #connection: Connection;
@@ -47,11 +41,13 @@ export class ReadingLog {
   readonly #undated: Undated;
   readonly #delivery: Delivery;
   readonly #quota: Quota;
+  readonly #delivered_rows: number;
   #next_sequence: number;
 
   /** @param set_aside where a damaged predecessor of the file lies now, or null. */
   constructor(connection: Connection, set_aside: string | null, limits: Partial<LogLimits> = {}) {
     this.#connection = connection;
+    this.#delivered_rows = limits.delivered_rows ?? delivered_rows_kept;
     this.#set_aside = set_aside;
     this.#statements = prepareAll(connection);
     const words = new Words(connection);
@@ -127,7 +123,7 @@ export class ReadingLog {
       for (const refusal of refusals) this.#refuse(refusal, now);
       this.#delivery.settle(batch);
       const mark = this.#delivery.settled_sequence;
-      this.#statements.deleteDelivered.run(mark - delivered_rows_kept);
+      this.#statements.deleteDelivered.run(mark - this.#delivered_rows);
     });
   }
 

@@ -31,7 +31,11 @@ export class Reserve {
     return this.#isHeld;
   }
 
-  /** Takes the room where twice as much is free: then it is not given up again at once. */
+  /**
+   * Takes the room where twice as much is free: then it is not given up again at once.
+   *
+   * @returns false where there is no room for it.
+   */
   take(): boolean {
     if (this.#isHeld) return true;
     const { bavail, bsize } = statfsSync(dirname(this.#path));
@@ -39,8 +43,10 @@ export class Reserve {
     try {
       this.#write();
       this.#isHeld = true;
-    } catch {
+    } catch (error) {
       this.#remove();
+      // What is broken otherwise than full, the commit itself says better.
+      return !/^(ENOSPC|EDQUOT)$/.test((error as NodeJS.ErrnoException).code ?? '');
     }
     return this.#isHeld;
   }

@@ -50,4 +50,5 @@ export interface WriterData {
   readonly epoch: string;
   readonly now: number;
   readonly quota_bytes: number;
+  readonly delivered_rows: number | undefined;
 }

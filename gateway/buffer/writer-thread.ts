@@ -17,7 +17,8 @@ import type {
   WriterRequest,
 } from './writer-protocol.ts';
 
-const { path, epoch, now, quota_bytes } = workerData as WriterData;
+const { path, epoch, now, quota_bytes, delivered_rows } = workerData as WriterData;
+const limits = { quota_bytes, ...(delivered_rows === undefined ? {} : { delivered_rows }) };
 const port = parentPort;
 if (port === null) throw new Error('writer-thread.ts runs as a worker');
 
@@ -55,10 +56,11 @@ function operations(): WriterOperations {
 }
 
 function openLog(): ReadingLog {
+  reserve.take();
   const { connection, set_aside, schema: moved } = openBuffer(path, { epoch, now });
   schema = moved;
   try {
-    return new ReadingLog(connection, set_aside, { quota_bytes });
+    return new ReadingLog(connection, set_aside, limits);
   } catch (error) {
     connection.close();
     if (!isDamaged(error)) throw error;
@@ -69,7 +71,7 @@ function openLog(): ReadingLog {
 function openReplacement(): ReadingLog {
   const identity = { epoch: systemClock.uuid(), now: systemClock.now() };
   const { connection, set_aside } = replaceDamaged(path, identity);
-  return new ReadingLog(connection, set_aside, { quota_bytes });
+  return new ReadingLog(connection, set_aside, limits);
 }
 
 function size(file: string): number {

@@ -187,6 +187,8 @@ const configSchema = z.strictObject({
       commit: z.enum(['prompt', 'eco']).default('prompt'),
       /** MiB; the default is half of the disk, 4096 at most: 50 million readings. */
       quota_mb: z.number().int().min(64).max(1_000_000).optional(),
+      /** Delivered readings that stay for diagnosis, newest first; near the quota 100,000 do. */
+      keep_delivered: z.number().int().min(100_000).max(100_000_000).default(100_000),
     })
     .prefault({}),
   /** How often a polled counter becomes a reading; boundaries lie on multiples of it. */
