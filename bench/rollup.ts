@@ -1,42 +1,33 @@
-/**
- * A store that comes back after thirty days: how long until its hours and days are right, what that
- * costs the other stores, and how a rebuild compares with one SQL aggregate of the same rows.
- */
-import { randomUUID } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { migrate } from '../cloud-sync/db/migrations.ts';
 import { Database, runOnce } from '../cloud-sync/db/pool.ts';
 import { openDatabaseServer } from '../cloud-sync/db/server.ts';
-import { type GatewayIdentity, sha256 } from '../cloud-sync/gateways/credentials.ts';
-import { enrollGateway } from '../cloud-sync/gateways/enroll.ts';
-import { inviteGateway } from '../cloud-sync/gateways/registry.ts';
-import { Admission } from '../cloud-sync/http/admission.ts';
-import { ingestBatch } from '../cloud-sync/ingest/ingest-batch.ts';
+import type { GatewayIdentity } from '../cloud-sync/gateways/credentials.ts';
 import { Metrics } from '../cloud-sync/metrics.ts';
 import { ensurePartitions } from '../cloud-sync/partitions.ts';
-import { foldDays } from '../cloud-sync/rollups/fold-days.ts';
 import { markForRebuild } from '../cloud-sync/rollups/mark-hours.ts';
-import { rollUp } from '../cloud-sync/rollups/roll-up.ts';
 import { rollupState } from '../cloud-sync/rollups/rollup-state.ts';
 import { rollupWorker } from '../cloud-sync/rollups/rollup-worker.ts';
-import type { Organization } from '../cloud-sync/tenants/organizations.ts';
 import { addOrganization } from '../cloud-sync/tenants/organizations.ts';
-import { addStore } from '../cloud-sync/tenants/stores.ts';
-import { systemClock } from '../shared/runtime/clock.ts';
 import { silentLog } from '../shared/runtime/log.ts';
 import type { Batch } from '../shared/wire/batch.ts';
-import { toBatch } from '../shared/wire/batch.ts';
-import type { BufferedReading } from '../shared/wire/reading.ts';
+import { liveMinutes } from './live-minute.ts';
 import type { Measured } from './main.ts';
+import {
+  batches,
+  clock,
+  deliver,
+  median,
+  round2,
+  sensors,
+  settle,
+  storeOf,
+  timed,
+} from './store-days.ts';
 
-const clock = systemClock;
-const sensors = 10;
 const days = 30;
-const minute_ms = 60_000;
-/** As the gateway sends: at most 5,000 readings. */
-const batch_minutes = 500;
 const rounds = 3;
 const package_root = fileURLToPath(new URL('../../', import.meta.url));
 
@@ -69,7 +60,6 @@ async function measureOn(db: Database, owner_url: string): Promise<Measured> {
   const other = await storeOf(db, organization, 'other');
   const late = await storeOf(db, organization, 'late');
   const alone = await storeOf(db, organization, 'alone');
-  const fresh = await storeOf(db, organization, 'fresh');
   const until = Math.floor(clock.now() / 3_600_000) * 3_600_000;
   await deliver(db, other, batches(until - 2 * 86_400_000, until));
   await settle(db, organization.id);
@@ -98,8 +88,7 @@ async function measureOn(db: Database, owner_url: string): Promise<Measured> {
     );
   }
   const ratio = median(rebuild_ms) / median(sql_ms);
-  const live_ms = await liveMinute(db, late, until);
-  const live_without_history_ms = await liveMinute(db, fresh, until);
+  const live = await liveMinutes(db, owner_url, organization, until);
   const document = {
     late_rows,
     late_store_s: round2(late_store_s),
@@ -109,8 +98,8 @@ async function measureOn(db: Database, owner_url: string): Promise<Measured> {
     sql_aggregate_ms: Math.round(median(sql_ms)),
     rebuild_ms: Math.round(median(rebuild_ms)),
     rebuild_ratio_to_sql: round2(ratio),
-    live_minute_ms: round2(live_ms),
-    live_minute_without_history_ms: round2(live_without_history_ms),
+    live_minutes: live.measured,
+    live_minute_growth: live.growth,
   };
   return {
     document,
@@ -120,79 +109,9 @@ async function measureOn(db: Database, owner_url: string): Promise<Measured> {
       `rows of other stores rewritten          ${other_store_rows_rewritten} (limit 0)`,
       `one SQL aggregate of the same rows      ${document.sql_aggregate_ms} ms`,
       `rebuild of hours, store hours and days  ${document.rebuild_ms} ms, ratio ${document.rebuild_ratio_to_sql} (limit 1.5)`,
-      `a live minute, 30 days of history       ${document.live_minute_ms} ms`,
-      `a live minute, no history               ${document.live_minute_without_history_ms} ms`,
+      ...live.lines,
     ],
   };
-}
-
-async function storeOf(
-  db: Database,
-  organization: Organization,
-  code: string,
-): Promise<GatewayIdentity> {
-  const store = await addStore(db, organization, { code, name: code, timezone: 'Europe/Madrid' });
-  const { token } = await inviteGateway(db, organization, code, clock.now());
-  const request = { token, secret_hash: sha256(code).toString('hex'), name: code, version: '0' };
-  const { gateway_id, credential_id } = await enrollGateway(db, request, clock.now());
-  return { organization_id: organization.id, store_id: store.id, gateway_id, credential_id };
-}
-
-/** Every sensor once a minute; built beforehand, because the gateway's work is not measured here. */
-function batches(from: number, until: number, first_sequence = 1): Batch[] {
-  const all: Batch[] = [];
-  const epoch = randomUUID();
-  let sequence = first_sequence;
-  for (let start = from; start < until; start += batch_minutes * minute_ms) {
-    const readings: BufferedReading[] = [];
-    for (let m = start; m < Math.min(until, start + batch_minutes * minute_ms); m += minute_ms) {
-      for (let s = 0; s < sensors; s += 1) {
-        const people = { in: (m / minute_ms + s) % 7, out: (m / minute_ms + 3 * s) % 6 };
-        const times = { observed_at: m, interval_s: 60, received_at: m + minute_ms };
-        readings.push({
-          kind: 'count',
-          sequence,
-          sensor_id: `door-${s}`,
-          ...times,
-          ...people,
-          flags: 0,
-        });
-        sequence += 1;
-      }
-    }
-    const first = readings[0]?.sequence ?? 0;
-    const identity = {
-      batch_id: randomUUID(),
-      epoch,
-      first_sequence: first,
-      last_sequence: sequence - 1,
-    };
-    all.push(toBatch(identity, readings));
-  }
-  return all;
-}
-
-/** As a gateway drains its backlog: in as many lanes as HQ grants to one that comes alone. */
-async function deliver(
-  db: Database,
-  gateway: GatewayIdentity,
-  all: readonly Batch[],
-  delivered = () => {},
-): Promise<void> {
-  const { in_flight } = new Admission(() => clock.monotonic()).budget();
-  const left = all.values();
-  const lane = async () => {
-    for (const one of left) {
-      await ingestBatch(db, gateway, one, sha256(one.batch_id));
-      delivered();
-    }
-  };
-  await Promise.all(Array.from({ length: in_flight }, lane));
-}
-
-async function settle(db: Database, organization_id: string): Promise<void> {
-  while ((await rollUp(db, organization_id)) > 0);
-  while ((await foldDays(db, organization_id, clock.now())) > 0);
 }
 
 /** As in the service: the worker beside the batches. */
@@ -266,34 +185,4 @@ async function aggregate(owner_url: string, { organization_id, store_id }: Gatew
        group by 1, 2, 3, 4`,
     ),
   );
-}
-
-/** One minute of a store arrives and its hour and day are right again. */
-async function liveMinute(db: Database, gateway: GatewayIdentity, from: number): Promise<number> {
-  const took: number[] = [];
-  for (let i = 0; i < 30; i += 1) {
-    const at = from + i * minute_ms;
-    const [one] = batches(at, at + minute_ms, 1_000_000 + i * sensors);
-    took.push(
-      await timed(async () => {
-        await deliver(db, gateway, one === undefined ? [] : [one]);
-        await settle(db, gateway.organization_id);
-      }),
-    );
-  }
-  return median(took);
-}
-
-async function timed(work: () => Promise<unknown>): Promise<number> {
-  const start = clock.monotonic();
-  await work();
-  return clock.monotonic() - start;
-}
-
-function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
-}
-
-function round2(value: number): number {
-  return Math.round(value * 100) / 100;
 }
