@@ -39,8 +39,17 @@ export interface Config {
 
 const levels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'];
 
-/** Reads the environment. @throws config_invalid with all mistakes at once. */
-export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config {
+/**
+ * Reads the environment, and secrets from files.
+ *
+ * @param installed whether the program lies where the package puts it: then root, who types commands,
+ *   reads the secrets where they stand, as systemd does for the service.
+ * @throws config_invalid with all mistakes at once.
+ */
+export function readConfig(
+  installed = false,
+  environment: NodeJS.ProcessEnv = process.env,
+): Config {
   const mistakes: string[] = [];
   const url = (name: string) => {
     const value = environment[name];
@@ -49,6 +58,8 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config
     }
     return value;
   };
+  const secret = (name: string, whose: keyof typeof secretFolders) =>
+    credential(environment, installed, name, whose);
   const log_level = environment['FOOTBRIDGE_LOG_LEVEL'] ?? 'info';
   if (!levels.includes(log_level)) {
     mistakes.push(`FOOTBRIDGE_LOG_LEVEL is "${log_level}"; use one of ${levels.join(', ')}`);
@@ -63,8 +74,8 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config
     mistakes.push('SMTP_URL and FOOTBRIDGE_HQ_MAIL_FROM belong together');
   }
   const config: Config = {
-    database_url: url('DATABASE_URL') ?? credential(environment, 'database-url'),
-    migration_database_url: url('MIGRATION_DATABASE_URL'),
+    database_url: url('DATABASE_URL') ?? secret('database-url', 'hq'),
+    migration_database_url: url('MIGRATION_DATABASE_URL') ?? secret('database-url', 'owner'),
     data_dir: path.resolve(environment['FOOTBRIDGE_HQ_DATA_DIR'] ?? '.footbridge/hq'),
     log_level,
     mail: smtp_url === undefined || from === undefined ? null : { url: smtp_url, from },
@@ -101,9 +112,21 @@ function readBucket(environment: NodeJS.ProcessEnv, mistakes: string[]): BucketS
   return { ...place, access_key_id, secret_access_key, session_token };
 }
 
-/** What LoadCredential=hq:… of the unit put into a folder that only this service reads. */
-function credential(environment: NodeJS.ProcessEnv, name: string): string | undefined {
+/** Of the service, and of the schema's owner, whom the service must not know. */
+const secretFolders = {
+  hq: '/etc/footbridge-hq/credentials',
+  owner: '/etc/footbridge-hq/owner',
+} as const;
+
+/** What LoadCredential=hq:… of a unit put into a folder that only it reads, or the file itself. */
+function credential(
+  environment: NodeJS.ProcessEnv,
+  installed: boolean,
+  name: string,
+  whose: keyof typeof secretFolders,
+): string | undefined {
   const folder = environment['CREDENTIALS_DIRECTORY'];
-  const file = folder === undefined ? undefined : path.join(folder, `hq_${name}`);
+  const own = installed ? path.join(secretFolders[whose], name) : undefined;
+  const file = folder === undefined ? own : path.join(folder, `${whose}_${name}`);
   return file === undefined || !existsSync(file) ? undefined : readFileSync(file, 'utf8').trim();
 }

@@ -95,7 +95,7 @@ if [ "$1" = purge ]; then
     deb-systemd-helper purge ${unit} >/dev/null || true
   fi
   rm -rf ${purged.join(' ')}
-${has('.sysusers') ? `  if command -v deluser >/dev/null; then\n    deluser --quiet --system ${name} >/dev/null 2>&1 || true\n  fi\n` : ''}fi`),
+${has('.sysusers') ? `  if command -v deluser >/dev/null; then\n    deluser --quiet --system ${name} >/dev/null 2>&1 || true\n    delgroup --quiet ${name} >/dev/null 2>&1 || true\n  fi\n` : ''}fi`),
   };
 }
 

@@ -69,6 +69,12 @@ export const products: readonly Product[] = [
       'footbridge-hq-retention.timer': 'lib/systemd/system/footbridge-hq-retention.timer',
       'footbridge-hq.tmpfiles': 'lib/tmpfiles.d/footbridge-hq.conf',
     },
-    purged: ['/var/lib/private/footbridge-hq', '/var/lib/footbridge-hq', '/etc/footbridge-hq'],
+    purged: [
+      '/var/lib/private/footbridge-hq',
+      '/var/lib/footbridge-hq',
+      '/etc/footbridge-hq',
+      '/etc/systemd/system/timers.target.wants/footbridge-hq-*.timer',
+      '/var/lib/systemd/timers/stamp-footbridge-hq-*.timer',
+    ],
   },
 ];

@@ -5,6 +5,7 @@ export default defineConfig({
   test: {
     root: new URL('..', import.meta.url).pathname,
     include: ['dist/tests/**/*.test.js'],
+    exclude: ['dist/tests/packages/**'],
     // Two cores: more files at once only make timings wider.
     maxWorkers: 2,
     testTimeout: 20_000,

@@ -24,9 +24,12 @@ export interface CommonOptions {
   readonly json?: boolean;
 }
 
+/** Where Debian's package puts the program. */
+const installed_root = '/usr/lib/footbridge-hq';
+
 /** @param package_root the directory that holds migrations/. @throws config_invalid */
 export function createContext(package_root: string, options: CommonOptions): Context {
-  const config = readConfig();
+  const config = readConfig(package_root === installed_root);
   return {
     config: { ...config, data_dir: dataDirectory(options) ?? config.data_dir },
     migrations_dir: path.join(package_root, 'migrations'),

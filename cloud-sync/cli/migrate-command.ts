@@ -11,7 +11,11 @@ import { createContext, withServer } from './context.ts';
 export function migrateCommand(package_root: string): Command {
   const run = async (direction: 'up' | 'down', options: CommonOptions, count?: number) => {
     const context = createContext(package_root, options);
-    const names = await withServer(context, (server) =>
+    // Before the first migration the login that serves does not exist.
+    const { config } = context;
+    const database_url = config.migration_database_url ?? config.database_url;
+    const asOwner = { ...context, config: { ...config, database_url } };
+    const names = await withServer(asOwner, (server) =>
       migrate({
         url: server.owner_url,
         directory: context.migrations_dir,
