@@ -108,6 +108,15 @@ test('that a device is gone is known from what the broker kept, and over when it
   expect(offline(store)).toBe(false);
 });
 
+test('a property of a Homie device counts what its total went up by, and no kept copy of it', async () => {
+  const store = storeWith('homie-counter', 'homie/counter/door/total', { direction: 'in' });
+  await store.say('homie/counter/door/total', '9000', true);
+  for (const total of ['15210', '15213', '15213'])
+    await store.say('homie/counter/door/total', total);
+  expect(store.pipeline.tally.total('door')).toMatchObject({ in: 3, out: 0 });
+  expect(store.quarantined).toEqual([]);
+});
+
 test('words that nobody listed say nothing', async () => {
   const store = storeWith('homie-counter', 'homie/counter/door/total', { direction: 'in' });
   await store.say('homie/counter/$state', 'lost');

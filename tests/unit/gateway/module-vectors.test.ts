@@ -24,10 +24,11 @@ function trial(profile: Profile, payloads: readonly (string | Uint8Array)[], dir
   });
 }
 
-// Modbus TCP answers with the two words of 70,000, each in its module's order (manuals of both).
+// Answers with the two words of 70,000, each in its module's order (manuals of all three).
 test.each([
   ['advantech-adam-6051', '00010000000701030411700001'],
   ['moxa-iologik-e1210', '00020000000701040400011170'],
+  ['icp-das-m-7088', '01040411700001'],
 ])('%s says 70,000 in its own order of words', async (name, answer) => {
   const [told] = await trial(profileNamed(catalogue, name), [answer]);
   expect(told?.values).toEqual([{ in: 70_000 }]);
