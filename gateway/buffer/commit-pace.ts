@@ -9,8 +9,9 @@ export type CommitMode = 'prompt' | 'eco';
 
 /** A group waits this long for company at least; half of it is the mean delay of a busy gateway. */
 const prompt_ms = 10;
-/** A group of so many is worth its pages. */
+/** A group of so many is worth its pages, and waits no longer than it takes to be one. */
 const worthwhile_entries = 50;
+const worthwhile_ms = 5;
 /** A smaller one waits no longer than this when too many small ones went before it. */
 const thrifty_ms = 1_000;
 const eco_ms = 5_000;
@@ -44,8 +45,8 @@ export class CommitPace {
   /** When the group is written if nothing else comes, monotonic ms. */
   due_at({ entries, opened_at, last_at }: Gathering, now: number): number {
     if (this.#mode === 'eco') return opened_at + eco_ms;
-    const isPrompt = entries >= worthwhile_entries || this.#left(now) >= 1;
-    if (isPrompt) return opened_at + prompt_ms;
+    if (entries >= worthwhile_entries) return opened_at + worthwhile_ms;
+    if (this.#left(now) >= 1) return opened_at + prompt_ms;
     return Math.min(opened_at + thrifty_ms, last_at + quiet_ms);
   }
 

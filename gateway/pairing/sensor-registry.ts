@@ -35,7 +35,8 @@ export class SensorRegistry {
   readonly #path: string;
   readonly #catalogue: Catalogue;
   readonly #sensors = new Map<string, PairedSensor>();
-  readonly #addresses = new Map<string, PairedSensor>();
+  /** By source and address: every message asks. */
+  readonly #addresses = new Map<string, Map<string, PairedSensor>>();
   readonly #unpaired = new Map<string, Sensor>();
 
   /** @throws FootbridgeError config_invalid when the file has mistakes, with their lines. */
@@ -75,7 +76,7 @@ export class SensorRegistry {
 
   /** The sensor whose frames come from this address of this source. */
   at(source: string, address: string): PairedSensor | undefined {
-    return this.#addresses.get(addressKey(source, address));
+    return this.#addresses.get(source)?.get(address);
   }
 
   /** The sensors of whose presence this topic speaks. */
@@ -189,8 +190,7 @@ export class SensorRegistry {
   #add(sensor: Sensor): PairedSensor {
     const profile = profileNamed(this.#catalogue, sensor.profile);
     const address = addressOf(sensor, profile);
-    const key = addressKey(sensor.source, address);
-    const holder = this.#addresses.get(key);
+    const holder = this.at(sensor.source, address);
     if (holder !== undefined) {
       const detail = `${sensor.source} ${address} belongs to ${holder.sensor.sensor_id}`;
       throw new FootbridgeError('sensor_conflict', detail);
@@ -206,14 +206,16 @@ export class SensorRegistry {
 
   #place(paired: PairedSensor): PairedSensor {
     this.#sensors.set(paired.sensor.sensor_id, paired);
-    this.#addresses.set(addressKey(paired.sensor.source, paired.address), paired);
+    const { source } = paired.sensor;
+    const addresses = this.#addresses.get(source) ?? new Map<string, PairedSensor>();
+    this.#addresses.set(source, addresses.set(paired.address, paired));
     return paired;
   }
 
   #remove(paired: PairedSensor | undefined): void {
     if (paired === undefined) return;
     this.#sensors.delete(paired.sensor.sensor_id);
-    this.#addresses.delete(addressKey(paired.sensor.source, paired.address));
+    this.#addresses.get(paired.sensor.source)?.delete(paired.address);
   }
 
   #save(): void {
@@ -253,8 +255,4 @@ function isSameDevice(one: Partial<Sensor>, other: Partial<Sensor>): boolean {
 
 function presenceTopicOf({ topic }: Sensor, { presence }: Profile): string | null {
   return topic === undefined || presence === undefined ? null : presenceTopic(presence, topic);
-}
-
-function addressKey(source: string, address: string): string {
-  return `${source}\n${address}`;
 }

@@ -32,7 +32,7 @@ test('a group of fifty is worth its pages at once', () => {
   const pace = new CommitPace('prompt', 0);
   for (let i = 0; i < 200; i += 1) pace.spent(10, 0);
   expect(pace.due_at({ entries: 49, opened_at: 0, last_at: 0 }, 0)).toBe(100);
-  expect(pace.due_at({ entries: 50, opened_at: 0, last_at: 0 }, 0)).toBe(10);
+  expect(pace.due_at({ entries: 50, opened_at: 0, last_at: 0 }, 0)).toBe(5);
 });
 
 test('a device that sends the next message after each acknowledgement is not slowed down', () => {
