@@ -152,6 +152,7 @@ export async function startGateway(options: GatewayOptions): Promise<{ stop(): P
       }),
     sensor: (sensor_id) => registry.named(sensor_id).sensor,
     pair: (sensor, isReplaced) => sensorStatus(pairing.pair(sensor, isReplaced), pipeline),
+    pairAll: (wanted) => pairing.pairAll(wanted).map((each) => sensorStatus(each, pipeline)),
     unpair: (sensor_id) => pairing.unpair(sensor_id),
     beginWalkTest: (request) => walkTests.begin(request),
     walkTest: () => walkTests.status(),

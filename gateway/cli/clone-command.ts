@@ -69,7 +69,7 @@ export function addExport(sensor: Command, installation: Installation): void {
 export function addImport(sensor: Command, installation: Installation): void {
   sensor
     .command('import <file>')
-    .description('pair every sensor of an export; the same file again changes nothing')
+    .description('pair all sensors of an export, or none; the same file again changes nothing')
     .option('--json', 'print one JSON document')
     .addHelpText('after', '\nExample:\n  footbridge sensor import sensors.json')
     .action(async (file: string, options: { json?: boolean }, command: Command) => {
@@ -79,13 +79,11 @@ export function addImport(sensor: Command, installation: Installation): void {
       const before = new Map(
         paired.map((known) => [known.sensor_id, JSON.stringify(clonedOf(known))]),
       );
-      for (const each of wanted) {
-        await viaDaemon(
-          setting,
-          (socket) => askDaemon(socket, 'POST', '/sensors', each),
-          (pairing) => pairing.pair(each),
-        );
-      }
+      await viaDaemon<unknown>(
+        setting,
+        (socket) => askDaemon(socket, 'POST', '/sensors/import', { sensors: wanted }),
+        (pairing) => pairing.pairAll(wanted),
+      );
       const changed = wanted.filter(
         (each) => before.get(each.sensor_id) !== JSON.stringify(clonedOf(each)),
       );

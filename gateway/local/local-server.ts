@@ -23,6 +23,7 @@ export interface LocalActions {
   counts(sensor_id: string): Crossings & { readonly inside: number | null };
   sensor(sensor_id: string): Sensor;
   pair(sensor: unknown, isReplaced: boolean): SensorStatus;
+  pairAll(sensors: readonly unknown[]): SensorStatus[];
   unpair(sensor_id: string): void;
   beginWalkTest(request: unknown): WalkTestStatus;
   walkTest(): WalkTestStatus | null;
@@ -46,6 +47,9 @@ export class LocalServer implements Part {
     this.#server.post<{ Querystring: { replaced?: string }; Body: unknown }>(
       '/sensors',
       (request) => actions.pair(request.body, request.query.replaced !== undefined),
+    );
+    this.#server.post<{ Body: { sensors: unknown[] } }>('/sensors/import', ({ body }) =>
+      actions.pairAll(body.sensors),
     );
     this.#server.post('/walk-test', ({ body }) => actions.beginWalkTest(body));
     this.#server.get('/walk-test', () => ({ test: actions.walkTest() }));

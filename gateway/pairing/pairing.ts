@@ -40,6 +40,17 @@ export class Pairing {
     return paired;
   }
 
+  /**
+   * Pairs all of these, or none.
+   *
+   * @throws FootbridgeError import_refused
+   */
+  pairAll(sensors: readonly unknown[]): PairedSensor[] {
+    const paired = this.#registry.pairAll(sensors, (candidate) => this.#assertFits(candidate));
+    this.applyToSources();
+    return paired;
+  }
+
   /** @throws FootbridgeError sensor_unknown */
   unpair(sensor_id: string): void {
     this.#registry.unpair(sensor_id);

@@ -13,6 +13,7 @@ import { presenceTopic } from '../profiles/presence.ts';
 import type { Profile } from '../profiles/profile.ts';
 import { line_address } from '../sources/source.ts';
 import { renamed } from './renamed.ts';
+import { isSameDevice, keptOf, loginOf } from './paired-again.ts';
 import { addressOf, meteredDevice, type Sensor, sensorSchema } from './sensor.ts';
 
 const fileSchema = z.strictObject({
@@ -54,9 +55,7 @@ export class SensorRegistry {
   /** A mistake in the file must not look like a passing fault: systemd would start it for ever. */
   #load(sensor: Sensor): void {
     try {
-      if (this.#sensors.has(sensor.sensor_id)) {
-        throw new FootbridgeError('sensor_conflict', `${sensor.sensor_id} stands there twice`);
-      }
+      if (this.#sensors.has(sensor.sensor_id)) throw twice(sensor.sensor_id);
       this.#add(sensor);
     } catch (cause) {
       throw new FootbridgeError('config_invalid', `${this.#path}: ${errorText(cause)}`, { cause });
@@ -108,27 +107,82 @@ export class SensorRegistry {
     assertFits: (paired: PairedSensor) => void,
     isReplaced = false,
   ): PairedSensor {
-    const parsed = sensorSchema.safeParse({
-      ...keptOf(this.#sensors, input),
-      ...(input as object),
+    const sensor = this.#parsed(input);
+    const before = this.#sensors.get(sensor.sensor_id);
+    return this.#wholly(() => {
+      this.#remove(before);
+      return this.#take(sensor, before?.sensor, assertFits, isReplaced);
     });
-    if (!parsed.success) {
-      const detail = parsed.error.issues.map((i) => `${i.path.join('.')}: ${i.message}`).join('; ');
-      throw new FootbridgeError('sensor_invalid', detail);
-    }
-    const before = this.#sensors.get(parsed.data.sensor_id);
-    this.#remove(before);
-    try {
-      const login = loginOf(before?.sensor);
-      const candidate = this.#add({ ...login, ...parsed.data });
-      assertFits(candidate);
-      const paired = this.#numbered(candidate, before?.sensor, isReplaced);
-      this.#unpaired.delete(paired.sensor.sensor_id);
-      this.#save();
+  }
+
+  /**
+   * Pairs several sensors, each as {@link pair} does, or none of them: two may change places.
+   *
+   * @param assertFits as of {@link pair}.
+   * @throws FootbridgeError sensor_invalid, or import_refused with what is wrong with each; nothing
+   *   has changed.
+   */
+  pairAll(inputs: readonly unknown[], assertFits: (paired: PairedSensor) => void): PairedSensor[] {
+    return this.#wholly(() => {
+      const before = new Map(this.#sensors);
+      const sensors = inputs.map((input) => this.#parsed(input));
+      for (const { sensor_id } of sensors) this.#remove(before.get(sensor_id));
+      const faults: string[] = [];
+      const paired = sensors.flatMap((sensor) => {
+        const { sensor_id } = sensor;
+        try {
+          if (this.#sensors.has(sensor_id)) throw twice(sensor_id);
+          return [this.#take(sensor, before.get(sensor_id)?.sensor, assertFits, false)];
+        } catch (error) {
+          faults.push(`${sensor_id}: ${errorText(error)}`);
+          return [];
+        }
+      });
+      if (faults.length > 0) throw new FootbridgeError('import_refused', faults.join('\n  '));
       return paired;
+    });
+  }
+
+  /** @throws FootbridgeError sensor_invalid */
+  #parsed(input: unknown): Sensor {
+    const said = (input ?? {}) as Partial<Sensor>;
+    const before = this.#sensors.get(said.sensor_id ?? '')?.sensor;
+    const parsed = sensorSchema.safeParse({ ...keptOf(before, said), ...said });
+    if (parsed.success) return parsed.data;
+    const detail = parsed.error.issues.map((i) => `${i.path.join('.')}: ${i.message}`).join('; ');
+    throw new FootbridgeError('sensor_invalid', detail);
+  }
+
+  /** Puts a sensor in place of `before`, which has been taken out. When it throws, none is there. */
+  #take(
+    sensor: Sensor,
+    before: Sensor | undefined,
+    assertFits: (paired: PairedSensor) => void,
+    isReplaced: boolean,
+  ): PairedSensor {
+    const candidate = this.#add({ ...loginOf(before), ...sensor });
+    try {
+      assertFits(candidate);
     } catch (error) {
-      this.#remove(this.#sensors.get(parsed.data.sensor_id));
-      if (before !== undefined) this.#add(before.sensor);
+      this.#remove(candidate);
+      throw error;
+    }
+    const paired = this.#numbered(candidate, before, isReplaced);
+    this.#unpaired.delete(sensor.sensor_id);
+    return paired;
+  }
+
+  /** Makes a change and writes it, or leaves everything as it was. */
+  #wholly<T>(change: () => T): T {
+    const [sensors, unpaired] = [this.list(), [...this.#unpaired]];
+    try {
+      const changed = change();
+      this.#save();
+      return changed;
+    } catch (error) {
+      for (const map of [this.#sensors, this.#addresses, this.#unpaired]) map.clear();
+      for (const paired of sensors) this.#place(paired);
+      for (const [sensor_id, sensor] of unpaired) this.#unpaired.set(sensor_id, sensor);
       throw error;
     }
   }
@@ -136,9 +190,10 @@ export class SensorRegistry {
   /** @throws FootbridgeError sensor_unknown */
   unpair(sensor_id: string): void {
     const paired = this.named(sensor_id);
-    this.#remove(paired);
-    this.#unpaired.set(sensor_id, paired.sensor);
-    this.#save();
+    this.#wholly(() => {
+      this.#remove(paired);
+      this.#unpaired.set(sensor_id, paired.sensor);
+    });
   }
 
   /**
@@ -230,29 +285,10 @@ export class SensorRegistry {
   }
 }
 
-function loginOf(sensor: Sensor | undefined): Partial<Sensor> {
-  const { secret_sha256, secret_digest } = sensor ?? {};
-  return {
-    ...(secret_sha256 !== undefined && { secret_sha256 }),
-    ...(secret_digest !== undefined && { secret_digest }),
-  };
-}
-
-/** What stays as it was where the person says nothing: a name, and how the same device is mounted. */
-function keptOf(sensors: ReadonlyMap<string, PairedSensor>, input: unknown): Partial<Sensor> {
-  const { sensor_id = '', ...said } = (input ?? {}) as Partial<Sensor>;
-  const before = sensors.get(sensor_id)?.sensor;
-  if (before === undefined) return { name: sensor_id };
-  const { name, direction } = before;
-  return isSameDevice(before, said) ? { name, direction } : { name };
-}
-
-const identity = ['source', 'profile', 'topic', 'path', 'unit', 'register', 'device'] as const;
-
-function isSameDevice(one: Partial<Sensor>, other: Partial<Sensor>): boolean {
-  return identity.every((field) => one[field] === other[field]);
-}
-
 function presenceTopicOf({ topic }: Sensor, { presence }: Profile): string | null {
   return topic === undefined || presence === undefined ? null : presenceTopic(presence, topic);
+}
+
+function twice(sensor_id: string): FootbridgeError {
+  return new FootbridgeError('sensor_conflict', `${sensor_id} stands there twice`);
 }

@@ -110,6 +110,10 @@ export const errorCatalogue = {
     message: 'The names of sensors and zones cannot be used.',
     hint: 'Correct the file, and set it again with `footbridge-hq gateway configure`.',
   },
+  import_refused: {
+    message: 'Nothing was imported: not all sensors of the file can be paired here.',
+    hint: 'Correct the file, or unpair what stands in the way; then import it again.',
+  },
   sensor_unknown: {
     message: 'No sensor of this name is paired.',
     hint: 'See `footbridge sensor list`.',
