@@ -16,10 +16,10 @@ import { LocalServer } from './local/local-server.ts';
 import { openPage } from './local/open-page.ts';
 import { runRecord } from './local/run-record.ts';
 import { WalkTests } from './local/walk-tests.ts';
-import { scanRequestSchema } from './pairing/bus-scan.ts';
 import { DesiredNames } from './pairing/desired-names.ts';
 import { discovered } from './pairing/discovery.ts';
 import { Pairing } from './pairing/pairing.ts';
+import { Scans } from './pairing/scans.ts';
 import { SensorRegistry } from './pairing/sensor-registry.ts';
 import { Strangers } from './pairing/strangers.ts';
 import { Pipeline } from './pipeline.ts';
@@ -137,10 +137,7 @@ export async function startGateway(options: GatewayOptions): Promise<{ stop(): P
   const local = new LocalServer(files.socket, {
     status,
     quarantine: (limit) => buffer.quarantine(limit),
-    scanBus: (asked) => {
-      const { source, units } = scanRequestSchema.parse(asked);
-      return pairing.scan(source, units, catalogue);
-    },
+    scans: new Scans({ configs: config.sources, pairing, registry, catalogue, clock }),
     counts: (sensor_id) => ({ ...tally.total(sensor_id), inside: tally.inside(sensor_id) }),
     discovered: () =>
       discovered({

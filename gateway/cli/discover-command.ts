@@ -6,18 +6,15 @@ import { printJson, printLine } from '../../shared/runtime/command-output.ts';
 import { FootbridgeError } from '../../shared/runtime/errors.ts';
 import type { SourceConfig } from '../config/config.ts';
 import { askDaemon } from '../local/local-client.ts';
-import type { UnitFound } from '../pairing/bus-scan.ts';
 import type { Found } from '../pairing/discovery.ts';
 import { ago } from './ago.ts';
 import { commandLine, printNext } from './command-line.ts';
+import { type ScanOptions, scanned } from './scan-command.ts';
 import { type Installation, settingOf } from './setting.ts';
 import { LiveLine, styled } from './terminal.ts';
 
-interface DiscoverOptions {
+interface DiscoverOptions extends ScanOptions {
   for: string;
-  bus?: string;
-  units: string;
-  json?: boolean;
 }
 
 interface SerialPortSeen {
@@ -38,24 +35,36 @@ export function addDiscover(sensor: Command, installation: Installation): void {
     .description('listen for devices that nobody has paired; nothing is lost or changed by it')
     .option('--for <seconds>', 'how long to wait for the first one', '30')
     .option('--bus <source>', 'ask the units of this Modbus bus instead; counting goes on')
-    .option('--units <from-to>', 'which units of the bus', '1-32')
+    .option(
+      '--network <range>',
+      'call these addresses for Modbus TCP instead: 10.0.0.0/24, 10.0.0.5-20',
+    )
+    .option('--port <number>', 'network: the port to call', '502')
+    .option(
+      '--serial <path>',
+      'ask this serial port at the usual speeds instead; no source has it open',
+    )
+    .option('--units <from-to>', 'bus: which units (1-32); serial: which numbers (1-4)')
+    .option('-y, --yes', 'network: also addresses that are hardly the store’s')
     .option('--json', 'print one JSON document')
     .addHelpText(
       'after',
       `
 Devices that speak by themselves (MQTT, HTTP) are matched to profiles by what they say. Serial ports
-are listed by their stable names.
+are listed by their stable names. What is asked, the running gateway asks, between the questions of its
+sensors; nothing is written to a device.
 
 Examples:
   footbridge sensor discover
   footbridge sensor discover --for 120 --json
-  footbridge sensor discover --bus beams --units 1-20`,
+  footbridge sensor discover --bus beams --units 1-20
+  footbridge sensor discover --network 10.0.0.0/24
+  footbridge sensor discover --serial /dev/serial/by-id/usb-FTDI_A1-if00-port0`,
     )
     .action(async (options: DiscoverOptions, command: Command) => {
-      const { config, files } = settingOf(command, installation);
-      if (options.bus !== undefined) {
-        return scan(command, installation, files.socket, { ...options, bus: options.bus });
-      }
+      const setting = settingOf(command, installation);
+      const { config, files } = setting;
+      if (await scanned(command, installation, setting, options)) return;
       const devices = await listenFor(files.socket, secondsOf(options.for));
       const ports = serialPorts(config.sources);
       if (options.json === true) return printJson({ devices, serial_ports: ports });
@@ -70,60 +79,12 @@ Examples:
         printLine(
           `${styled('bold', path)}  ${source === null ? 'not in the configuration' : source}`,
         );
-        if (source === null)
-          printLine(`  as a source: { name: line, kind: serial, path: ${path} }`);
+        if (source !== null) continue;
+        printLine(
+          `  ${commandLine(command, installation, 'sensor', 'discover', '--serial', path)}`,
+        );
       }
     });
-}
-
-const units_a_request = 4;
-
-/** Units that are not paired, a few at a time: the daemon asks between the sensors' questions. */
-async function scan(
-  command: Command,
-  installation: Installation,
-  socket: string,
-  { bus, units: range, json }: DiscoverOptions & { bus: string },
-): Promise<void> {
-  const units = unitsOf(range);
-  const line = new LiveLine();
-  const found: UnitFound[] = [];
-  try {
-    for (let i = 0; i < units.length; i += units_a_request) {
-      line.show(`  unit ${units[i]} of ${units.at(-1)}: ${found.length} found`);
-      const request = { source: bus, units: units.slice(i, i + units_a_request) };
-      const answer = await askDaemon<{ units: UnitFound[] }>(
-        socket,
-        'POST',
-        '/discovery/bus',
-        request,
-      );
-      found.push(...answer.units);
-    }
-  } finally {
-    line.end();
-  }
-  if (json === true) return printJson({ bus, units: found });
-  if (found.length === 0) printLine(`Nobody new answers on ${bus}, units ${range}.`);
-  for (const { unit, candidates } of found) {
-    printLine(`${styled('bold', `${bus} unit ${unit}`)}  ${styled('green', 'answers')}`);
-    if (candidates.length === 0) printLine('  it has the registers of no profile');
-    for (const { profile, reads } of candidates) {
-      printLine(`  ${styled('yellow', 'possible')}: ${profile} reads ${reads}`);
-      const pair = ['pair', `${bus}-${unit}`, '--source', bus, '--profile', profile];
-      printLine(`  ${commandLine(command, installation, 'sensor', ...pair, '--unit', `${unit}`)}`);
-    }
-  }
-}
-
-/** @throws FootbridgeError usage */
-function unitsOf(range: string): number[] {
-  const [, from = '', to = from] = /^(\d{1,3})(?:-(\d{1,3}))?$/.exec(range) ?? [];
-  const [first, last] = [Number(from), Number(to)];
-  if (from !== '' && first >= 1 && last <= 247 && first <= last) {
-    return Array.from({ length: last - first + 1 }, (_, i) => first + i);
-  }
-  throw new FootbridgeError('usage', `--units is "${range}"; it takes 1 to 247, such as 1-20`);
 }
 
 /** Who speaks and is nobody's, once nobody new has spoken for a moment or the time is up. */

@@ -15,6 +15,7 @@ import { type Installation, type Setting, settingOf } from './setting.ts';
 import { confirm, isAttended, showUntilEnter, styled } from './terminal.ts';
 import { viaDaemon } from './via-daemon.ts';
 import { walkTest } from './walk-test-command.ts';
+import { wholeNumber } from './whole-number.ts';
 
 export interface PairOptions {
   source: string;
@@ -168,14 +169,4 @@ async function watchAndTest(
   if (kind === 'line' && (await confirm('Prove it with a walk test now?'))) {
     await walkTest(command, installation, sensor_id, { in: 2, out: 1, wait_s: 120 });
   } else printNext(command, installation, 'doctor');
-}
-
-/** @throws FootbridgeError usage */
-function wholeNumber(option: string, text: string | undefined): Record<string, number> {
-  if (text === undefined) return {};
-  const value = Number(text);
-  if (text.trim() === '' || !Number.isInteger(value)) {
-    throw new FootbridgeError('usage', `--${option} is "${text}"; it takes a whole number`);
-  }
-  return { [option]: value };
 }

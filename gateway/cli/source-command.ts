@@ -1,4 +1,4 @@
-/** `footbridge source list|test`: the connections to sensors, and whether one works. */
+/** `footbridge source list|test|add`: the connections to sensors, and whether one works. */
 import { hostname } from 'node:os';
 import type { Command } from 'commander';
 import { systemClock } from '../../shared/runtime/clock.ts';
@@ -10,6 +10,7 @@ import type { SourceStatus } from '../sources/source.ts';
 import type { GatewayStatus } from '../status.ts';
 import { ago } from './ago.ts';
 import { type Installation, type Setting, settingOf } from './setting.ts';
+import { addSourceAdd } from './source-add-command.ts';
 
 interface Tested {
   /** Whether the running daemon was watched, or the source was opened for the test alone. */
@@ -23,7 +24,7 @@ interface Tested {
 const look_every_ms = 100;
 
 export function addSourceCommands(program: Command, installation: Installation): void {
-  const source = program.command('source').description('look at the connections to sensors');
+  const source = program.command('source').description('the connections to sensors');
   source
     .command('list')
     .description('list the sources and their state')
@@ -59,6 +60,7 @@ Example:
       if (options.json === true) return printJson(tested);
       printTested(tested);
     });
+  addSourceAdd(source);
 }
 
 /** @throws FootbridgeError source_unknown */

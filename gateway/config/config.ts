@@ -176,7 +176,10 @@ const page = z
   });
 export type PageConfig = z.infer<typeof page>;
 
-const configSchema = z.strictObject({
+/** What a gateway has whose configuration names no source. */
+export const defaultSources = [{ name: 'sensors', kind: 'mqtt-listen' }] as const;
+
+export const configSchema = z.strictObject({
   data_dir: z.string().min(1).default('/var/lib/footbridge'),
   /** Folder with the site's own profiles. */
   profiles_dir: z.string().default('/etc/footbridge/profiles'),
@@ -203,7 +206,7 @@ const configSchema = z.strictObject({
   sources: z
     .array(sourceSchema)
     .min(1)
-    .default([mqttListen.parse({ name: 'sensors', kind: 'mqtt-listen' })])
+    .default(defaultSources.map((source) => mqttListen.parse(source)))
     .superRefine((sources, context) => {
       sources.forEach((source, i) => {
         const twin = sources.findIndex((other) => other.name === source.name);
@@ -216,7 +219,7 @@ const configSchema = z.strictObject({
 });
 export type Config = z.infer<typeof configSchema>;
 
-const default_config_path = '/etc/footbridge/footbridge.yaml';
+export const default_config_path = '/etc/footbridge/footbridge.yaml';
 
 /**
  * @param path the file that the person named, or undefined for the default one, which may be absent.

@@ -70,6 +70,23 @@ function problemsOf(
   ];
 }
 
+/**
+ * The text with an entry more in the list of this key; where it has no such list, behind those that
+ * are its default.
+ */
+export function appended(
+  text: string,
+  key: string,
+  entry: object,
+  defaults: readonly object[],
+): string {
+  const document = parseDocument(text);
+  if (document.contents === null) document.contents = document.createNode({}) as never;
+  if (!document.has(key)) document.set(key, document.createNode(defaults));
+  document.addIn([key], document.createNode(entry, { flow: true }));
+  return document.toString({ lineWidth: 100 });
+}
+
 /** `file:12  sources.1.port  Too big: …`, one line a problem. */
 export function problemText(file: string, problems: readonly Problem[]): string {
   return problems

@@ -7,8 +7,8 @@ import type { Part } from '../../shared/runtime/lifecycle.ts';
 import type { CommissioningRecord } from '../../shared/wire/commissioning.ts';
 import type { QuarantineRow } from '../buffer/entry.ts';
 import type { Crossings } from '../meters/tally.ts';
-import type { UnitFound } from '../pairing/bus-scan.ts';
 import type { Found } from '../pairing/discovery.ts';
+import type { Scans } from '../pairing/scans.ts';
 import type { Sensor } from '../pairing/sensor.ts';
 import type { GatewayStatus, SensorStatus } from '../status.ts';
 import { Routes } from './routes.ts';
@@ -19,7 +19,7 @@ export interface LocalActions {
   status(): Promise<GatewayStatus>;
   quarantine(limit: number): Promise<QuarantineRow[]>;
   discovered(): Promise<Found[]>;
-  scanBus(request: unknown): Promise<UnitFound[]>;
+  readonly scans: Pick<Scans, 'bus' | 'network' | 'line'>;
   counts(sensor_id: string): Crossings & { readonly inside: number | null };
   sensor(sensor_id: string): Sensor;
   pair(sensor: unknown, isReplaced: boolean): SensorStatus;
@@ -62,7 +62,13 @@ export class LocalServer implements Part {
       actions.counts(request.params['*']),
     );
     this.#server.post('/discovery/bus', async ({ body }) => ({
-      units: await actions.scanBus(body),
+      units: await actions.scans.bus(body),
+    }));
+    this.#server.post('/discovery/network', async ({ body }) => ({
+      devices: await actions.scans.network(body),
+    }));
+    this.#server.post('/discovery/line', async ({ body }) => ({
+      units: await actions.scans.line(body),
     }));
     this.#server.get('/discovery', async () => ({ devices: await actions.discovered() }));
     this.#server.get<{ Params: { '*': string } }>('/sensors/*', (request) =>

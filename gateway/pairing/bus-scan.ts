@@ -5,12 +5,14 @@
 import { z } from 'zod';
 import type { Catalogue } from '../profiles/catalogue.ts';
 import { decode } from '../profiles/decode.ts';
+import type { Decoded } from '../profiles/measure.ts';
 import type { Profile } from '../profiles/profile.ts';
 import type { Asked, ModbusSource } from '../sources/modbus.ts';
 import type { ModbusPoll } from '../sources/modbus-blocks.ts';
 
 export interface UnitFound {
-  readonly unit: number;
+  /** Null: a device that has its line for itself and says no number. */
+  readonly unit: number | null;
   /** Profiles whose registers the unit has, with what they read now. */
   readonly candidates: readonly { readonly profile: string; readonly reads: string }[];
 }
@@ -79,7 +81,12 @@ function pollOf({ modbus }: Profile, unit: number): ModbusPoll | null {
 function readsOf(profile: Profile, bytes: Uint8Array, count: number): string | null {
   const decoded = decode(profile, bytes.subarray(0, 2 * count));
   if (decoded.outcome !== 'records') return null;
-  const numbers = decoded.records.flatMap(({ measures }) =>
+  return readsText(decoded);
+}
+
+/** Every number, for a person to compare with the display of the device. */
+export function readsText({ records }: Extract<Decoded, { outcome: 'records' }>): string {
+  const numbers = records.flatMap(({ measures }) =>
     measures.map(({ target, value }) => `${target} ${value}`),
   );
   return numbers.join(', ');

@@ -8,6 +8,10 @@ import type { SerialPoll, SerialWork } from '../sources/serial.ts';
 import type { PairedSensor } from './sensor-registry.ts';
 
 type Transport = Profile['transport'];
+/** As much of a sensor as its line needs to know. */
+type OnLine = Pick<PairedSensor, 'profile' | 'address'> & {
+  readonly sensor: Pick<PairedSensor['sensor'], 'unit'>;
+};
 type SerialPollLink = NonNullable<NonNullable<Profile['serial']>['poll']>;
 
 /**
@@ -35,7 +39,7 @@ export function modbusPolls(sensors: readonly PairedSensor[]): ModbusPoll[] {
 }
 
 /** One line has one speed and one framing, so all its sensors share their profile's link. */
-export function serialWork(sensors: readonly PairedSensor[]): SerialWork | null {
+export function serialWork(sensors: readonly OnLine[]): SerialWork | null {
   const [first] = sensors;
   const link = first?.profile.serial;
   if (link === undefined) return null;
@@ -61,7 +65,7 @@ export function assertOneLink(sensors: readonly PairedSensor[]): void {
 function serialPoll(
   framing: Framing,
   poll: SerialPollLink,
-  { sensor, address }: PairedSensor,
+  { sensor, address }: OnLine,
 ): SerialPoll {
   const { every_ms, timeout_ms, answer_begins } = poll;
   const unit = (sensor.unit ?? 0).toString(16).toUpperCase().padStart(poll.unit_digits, '0');

@@ -110,6 +110,14 @@ export const errorCatalogue = {
     message: 'The names of sensors and zones cannot be used.',
     hint: 'Correct the file, and set it again with `footbridge-hq gateway configure`.',
   },
+  source_exists: {
+    message: 'The configuration has a source of this name.',
+    hint: 'Give the new one another name, or change the old one in the file.',
+  },
+  line_owned: {
+    message: 'A source has this serial line.',
+    hint: 'A Modbus line is asked with `footbridge sensor discover --bus SOURCE`; of any other, unpair the sensors first.',
+  },
   import_refused: {
     message: 'Nothing was imported: not all sensors of the file can be paired here.',
     hint: 'Correct the file, or unpair what stands in the way; then import it again.',

@@ -1,7 +1,9 @@
-import { once } from 'node:events';
-import { type AddressInfo, createServer } from 'node:net';
+import { appendFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect, test, vi } from 'vitest';
 import type { GatewayStatus } from '../../gateway/status.ts';
+import { root } from '../rules/sources.ts';
+import { modbusUnits } from '../support/modbus-units.ts';
 import { command, jsonOf } from '../support/process.ts';
 import { newStore, run } from '../support/store.ts';
 import { Workspace } from '../support/workspace.ts';
@@ -11,43 +13,14 @@ vi.setConfig({ testTimeout: 60_000 });
 
 const workspace = new Workspace();
 
-/** Modbus TCP: the units there are, each with the registers that it has; the others are silent. */
-async function modbusUnits(registers: ReadonlyMap<number, readonly number[]>) {
-  const asked: number[] = [];
-  const server = createServer((socket) => {
-    socket.on('error', () => {});
-    socket.on('data', (request) => {
-      const [unit = 0, code = 0] = request.subarray(6, 8);
-      const [start, count] = [request.readUInt16BE(8), request.readUInt16BE(10)];
-      asked.push(unit);
-      const values = registers.get(unit)?.slice(start, start + count);
-      if (values === undefined) return;
-      const isRefused = values.length < count;
-      const data = Buffer.alloc(isRefused ? 3 : 3 + 2 * count);
-      data.set(isRefused ? [unit, code | 0x80, 2] : [unit, code, 2 * count]);
-      for (const [i, value] of isRefused ? [] : values.entries()) {
-        data.writeUInt16BE(value, 3 + 2 * i);
-      }
-      const head = Buffer.alloc(6);
-      request.copy(head, 0, 0, 2);
-      head.writeUInt16BE(data.length, 4);
-      socket.write(Buffer.concat([head, data]));
-    });
-  }).listen(0, '127.0.0.1');
-  workspace.onEnd(() => server.close());
-  await once(server, 'listening');
-  return { asked, port: (server.address() as AddressInfo).port };
-}
-
 test('a scan finds the units that answer and are nobody’s, and leaves nothing in quarantine', async () => {
   const counter = Array.from({ length: 200 }, (_, i) => i + 7);
-  const bus = await modbusUnits(
-    new Map([
-      [1, counter],
-      [3, counter],
-      [4, [1]],
-    ]),
-  );
+  const units_there = new Map([
+    [1, counter],
+    [3, counter],
+    [4, [1]],
+  ]);
+  const bus = await modbusUnits(workspace, (unit) => units_there.get(unit));
   const store = await newStore(workspace, {
     sources: `  - { name: beams, kind: modbus-tcp, host: 127.0.0.1, port: ${bus.port} }`,
   });
@@ -79,4 +52,56 @@ test('a scan finds the units that answer and are nobody’s, and leaves nothing 
     'sensors',
   );
   expect(unknown.stderr).toContain('known: beams');
+});
+
+test('sensors are read between the questions of a scan, and what they count is whole', async () => {
+  let people = 0;
+  const isAsked = (unit: number) => (unit === 1 ? [++people, 0, 0, 0] : undefined);
+  const bus = await modbusUnits(workspace, isAsked);
+  const store = await newStore(workspace, {
+    sources: `  - { name: beams, kind: modbus-tcp, host: 127.0.0.1, port: ${bus.port} }\n`,
+  });
+  appendFileSync(join(store.folder, 'footbridge.yaml'), `profiles_dir: ${store.folder}/profiles\n`);
+  const beam = readFileSync(join(root, 'gateway/profiles/built-in/modbus-beam-16.yaml'), 'utf8');
+  const swift = beam.replace('modbus-beam-16', 'swift').replace(/every_ms: \d+/, 'every_ms: 50');
+  mkdirSync(join(store.folder, 'profiles'));
+  writeFileSync(join(store.folder, 'profiles/swift.yaml'), swift);
+  await run(workspace, store);
+  const pair = [
+    'pair',
+    'door',
+    '--source',
+    'beams',
+    '--profile',
+    'swift',
+    '--unit',
+    '1',
+    '--direction',
+    'in',
+  ];
+  await command('footbridge', ...store.of, 'sensor', ...pair);
+  await command(
+    'footbridge',
+    ...store.of,
+    'sensor',
+    'discover',
+    '--bus',
+    'beams',
+    '--units',
+    '2-7',
+  );
+  const asked = bus.asked.slice(bus.asked.indexOf(1));
+  expect(asked.filter((unit) => unit !== 1)).toEqual([2, 3, 4, 5, 6, 7]);
+  // No two questions of the scan without the sensor between them.
+  expect(asked.some((unit, i) => unit !== 1 && asked[i + 1] !== 1 && i + 1 < asked.length)).toBe(
+    false,
+  );
+  const [shown, seen] = await Promise.all([
+    jsonOf<{ counted: { in: number } }>('footbridge', ...store.of, 'sensor', 'show', 'door'),
+    jsonOf<GatewayStatus>('footbridge', ...store.of, 'status'),
+  ]);
+  expect(shown.counted.in).toBeGreaterThan(5);
+  expect(shown.counted.in).toBeLessThanOrEqual(people);
+  expect(seen.sensors[0]?.notes).toEqual({ baseline: 1 });
+  expect(seen.buffer.quarantined).toEqual([]);
 });

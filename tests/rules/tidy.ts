@@ -78,6 +78,7 @@ const decides = [
   'gateway/doctor/likeness.ts',
   'gateway/doctor/network-cause.ts',
   'gateway/doctor/shared-lines.ts',
+  'gateway/pairing/address-range.ts',
   'gateway/pairing/polling.ts',
   'gateway/pairing/recognise.ts',
   'gateway/pairing/strangers.ts',

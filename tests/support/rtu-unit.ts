@@ -20,7 +20,10 @@ export function openRtuLine(
   let bytes = Buffer.alloc(0);
   terminal.onData((chunk) => {
     bytes = Buffer.concat([bytes, chunk]);
-    for (; bytes.length >= 8; bytes = bytes.subarray(8)) {
+    for (let taken = 8; bytes.length >= 8; bytes = bytes.subarray(taken)) {
+      // Words of other protocols end nowhere: a request is where its checksum fits.
+      taken = isRequest(bytes.subarray(0, 8)) ? 8 : 1;
+      if (taken === 1) continue;
       const [unit = 0, code = 0] = bytes;
       const words = registers(unit, bytes.readUInt16BE(2), bytes.readUInt16BE(4));
       if (words === null) continue;
@@ -32,6 +35,11 @@ export function openRtuLine(
     }
   });
   return { path: terminal.path, terminal };
+}
+
+function isRequest(bytes: Uint8Array): boolean {
+  const [low, high] = checksumOf('crc16-modbus', bytes.subarray(0, 6));
+  return bytes[6] === low && bytes[7] === high;
 }
 
 /** The speed that the far end of the terminal is set to: what the gateway asked for. */
