@@ -12,8 +12,8 @@ import { type Catalogue, profileNamed } from '../profiles/catalogue.ts';
 import { presenceTopic } from '../profiles/presence.ts';
 import type { Profile } from '../profiles/profile.ts';
 import { line_address } from '../sources/source.ts';
-import { renamed } from './renamed.ts';
 import { isSameDevice, keptOf, loginOf } from './paired-again.ts';
+import { renamed } from './renamed.ts';
 import { addressOf, meteredDevice, type Sensor, sensorSchema } from './sensor.ts';
 
 const fileSchema = z.strictObject({
