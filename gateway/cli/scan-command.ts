@@ -6,8 +6,8 @@ import type { SourceConfig } from '../config/config.ts';
 import { askDaemon } from '../local/local-client.ts';
 import { addressRange } from '../pairing/address-range.ts';
 import type { UnitFound } from '../pairing/bus-scan.ts';
-import { type LineWay, lineWays } from '../pairing/line-probe.ts';
-import { type DeviceFound, hosts_a_request } from '../pairing/network-scan.ts';
+import type { LineWay } from '../pairing/line-probe.ts';
+import type { DeviceFound } from '../pairing/network-scan.ts';
 import { commandLine } from './command-line.ts';
 import type { Installation, Setting } from './setting.ts';
 import { LiveLine, styled } from './terminal.ts';
@@ -78,6 +78,7 @@ async function scanNetwork(
     throw new FootbridgeError('usage', doubt, { hint: 'With --yes they are asked nevertheless.' });
   }
   const { port = modbus_port } = wholeNumber('port', port_text);
+  const { hosts_a_request } = await import('../pairing/network-scan.ts');
   const found = await inPieces(addresses, hosts_a_request, async (hosts, first) => {
     type Answer = { devices: DeviceFound[] };
     const request = { hosts, port };
@@ -121,6 +122,7 @@ async function scanLine(
   said: Said,
 ): Promise<void> {
   const units = unitsOf(range);
+  const { lineWays } = await import('../pairing/line-probe.ts');
   const line = new LiveLine();
   let found: UnitFound[] = [];
   let way: LineWay | null = null;
