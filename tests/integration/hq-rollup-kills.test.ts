@@ -93,8 +93,8 @@ describeOnEngines('rollups', (engine) => {
     const anew = await Promise.all(stores.map((store) => results(hq, store)));
     expect(anew).toEqual(kept);
     const [sums] = await hq.asOwner(
-      `select (select sum(in_count) from people_counting_raw) - (select sum(total_in) from store_hourly) as hours,
-         (select sum(in_count) from people_counting_raw) - (select sum(total_in) from daily_analytics) as days`,
+      `select ((select sum(in_count) from people_counting_raw) - (select sum(total_in) from store_hourly))::bigint as hours,
+         ((select sum(in_count) from people_counting_raw) - (select sum(total_in) from daily_analytics))::bigint as days`,
     );
     expect(sums).toEqual({ hours: 0, days: 0 });
   }, 120_000);
