@@ -15,7 +15,7 @@ interface Token {
  * Enrols the gateway. The same token with the same hash gives the same gateway again, so a lost
  * answer costs nothing.
  *
- * @throws token_unknown, token_used, token_expired
+ * @throws token_unknown, token_used, token_expired, token_of_another_store
  */
 export async function enrollGateway(
   db: Database,
@@ -72,6 +72,7 @@ async function redeem(
     throw new FootbridgeError('token_expired', `expired at ${state.expires_at.toISOString()}`);
   }
 
+  if (request.instead_of !== undefined) await assertOfThisStore(tx, request.instead_of);
   const [gateway] = await tx.query<{ id: string }>(
     `insert into app.gateways (organization_id, store_id, name, version)
      values ($1, $2, $3, $4) returning id`,
@@ -89,4 +90,11 @@ async function redeem(
     [organization_id, token_id, gateway.id, credential.id],
   );
   return { gateway_id: gateway.id, credential_id: credential.id };
+}
+
+/** The token stays good: its gateway may still be enrolled where it belongs. */
+async function assertOfThisStore(tx: Transaction, gateway_id: string): Promise<void> {
+  // Row security shows gateways of the token's store, and no others.
+  const seen = await tx.query('select from app.gateways where id = $1', [gateway_id]);
+  if (seen.length === 0) throw new FootbridgeError('token_of_another_store');
 }

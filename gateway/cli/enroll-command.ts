@@ -28,7 +28,10 @@ export function addEnrollCommand(program: Command, installation: Installation): 
     .requiredOption('--hq <url>', 'address of HQ')
     .requiredOption('--token <token>', 'what `footbridge-hq gateway invite` printed')
     .option('--name <text>', 'what HQ calls this gateway (default: the host’s name)')
-    .option('--force', 'enrol again although a credential exists')
+    .option(
+      '--force',
+      'enrol again although a credential exists; readings that wait go along, within their store',
+    )
     .option('--json', 'print one JSON document')
     .addHelpText(
       'after',
@@ -36,7 +39,7 @@ export function addEnrollCommand(program: Command, installation: Installation): 
     )
     .action(async (options: EnrollOptions, command: Command) => {
       const setting = settingOf(command, installation);
-      await assertMayEnroll(setting, options.force === true);
+      const instead_of = await formerGateway(setting, options.force === true);
       mkdirSync(setting.config.data_dir, { recursive: true });
       const { secret: _secret, ...shown } = await enroll({
         client: new HqClient(httpUrl(options.hq), systemClock, setting.config.hq),
@@ -45,6 +48,7 @@ export function addEnrollCommand(program: Command, installation: Installation): 
         name: options.name ?? hostname(),
         version: installation.version,
         credential_path: setting.files.credential,
+        instead_of,
       });
       if (options.json === true) return printJson(shown);
       printLine(`enrolled: store ${shown.store} of ${shown.organization}, ${shown.timezone}`);
@@ -53,29 +57,26 @@ export function addEnrollCommand(program: Command, installation: Installation): 
     });
 }
 
-/** Readings that wait belong to the store where people walked; under another key they would move. */
-async function assertMayEnroll(setting: Setting, force: boolean): Promise<void> {
+/**
+ * The gateway that this one was, where its readings still wait: they belong to the store in which people
+ * walked, so HQ then takes no token of another. Undefined: nothing waits.
+ *
+ * @throws FootbridgeError already_enrolled
+ */
+async function formerGateway(setting: Setting, force: boolean): Promise<string | undefined> {
   const { credential_file } = setting.config.hq;
   if (credential_file !== undefined && existsSync(credential_file)) {
     throw new FootbridgeError('already_enrolled', `by hq.credential_file, ${credential_file}`, {
       hint: 'Take hq.credential_file out of the configuration to enrol anew.',
     });
   }
-  if (!existsSync(setting.files.credential)) return;
+  if (!existsSync(setting.files.credential)) return undefined;
   if (!force) {
     const { store, organization } = readCredential(setting.files.credential);
     throw new FootbridgeError('already_enrolled', `store ${store} of ${organization}`);
   }
-  const buffered = await bufferedReadings(setting);
-  if (buffered > 0) {
-    throw new FootbridgeError(
-      'already_enrolled',
-      `${buffered} readings wait for the store it was enrolled in`,
-      {
-        hint: 'Let the gateway deliver them first; `footbridge buffer stats` shows how many are left.',
-      },
-    );
-  }
+  if ((await bufferedReadings(setting)) === 0) return undefined;
+  return readCredential(setting.files.credential).gateway_id;
 }
 
 async function bufferedReadings({ files }: Setting): Promise<number> {

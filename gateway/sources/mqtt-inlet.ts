@@ -4,8 +4,8 @@
  * WebSockets, keep-alive, subscriptions); what is done for every message happens here.
  *
  * Two reasons. A PUBACK must wait for its commit, and MQTT.js takes the next packet, PINGRESP
- * included, only when the one before is acknowledged. And a message cost 4 µs of its packet objects,
- * queue and events where it costs 1 here (`npm run bench -- ingest`).
+ * included, only when the one before is acknowledged. And a message pays for no packet object,
+ * queue or event: with the keys of `message-key.ts`, 14 µs of CPU in all where it was 21 to 24.
  */
 import { Duplex } from 'node:stream';
 import { boundedFrame } from './bounded-frame.ts';

@@ -14,7 +14,8 @@ import type { HqClient } from './hq-client.ts';
  * The secret is on disk before HQ hears of it. When the answer is lost, the next try sends the same
  * hash and HQ gives the same identity; the token is not wasted.
  *
- * @throws FootbridgeError usage, hq_unreachable, hq_answer_invalid, token_unknown, token_used, token_expired
+ * @throws FootbridgeError usage, hq_unreachable, hq_answer_invalid, token_unknown, token_used,
+ *   token_expired, token_of_another_store
  */
 export async function enroll(options: {
   client: HqClient;
@@ -23,6 +24,8 @@ export async function enroll(options: {
   name: string;
   version: string;
   credential_path: string;
+  /** See `instead_of` of the request. */
+  instead_of?: string | undefined;
 }): Promise<Credential> {
   const token = enrollTokenSchema.safeParse(options.token);
   if (!token.success) {
@@ -39,6 +42,7 @@ export async function enroll(options: {
     secret_hash: hashOfSecret(secret),
     name: options.name,
     version: options.version,
+    instead_of: options.instead_of,
   };
   const answer = await options.client.post({ path: '/v1/enroll', body: JSON.stringify(request) });
   if (answer.status !== 200) {

@@ -76,7 +76,7 @@ export const errorCatalogue = {
   },
   already_enrolled: {
     message: 'This gateway is enrolled already.',
-    hint: 'To move it to another store, enroll again with --force; buffered readings stay with the old store until they are delivered.',
+    hint: 'With --force it enrols again, in another store too once its readings are delivered; while they wait, in its own store only.',
   },
   hq_unreachable: {
     message: 'HQ cannot be reached.',

@@ -72,6 +72,11 @@ export const headquartersErrors = {
     hint: 'Create another with `footbridge-hq gateway invite`.',
     status: 403,
   },
+  token_of_another_store: {
+    message: 'The token is of another store than the readings that wait in this gateway.',
+    hint: 'Take a token of the store where they were counted; the gateway can move once they are delivered.',
+    status: 403,
+  },
   body_malformed: {
     message: 'The body is not what this address takes.',
     hint: 'Send the documented JSON; gateways of the same version do.',

@@ -1,7 +1,7 @@
 /**
- * What V8 favours. While a daemon loads its modules, memory: the heap stays 10 MB smaller for good.
- * While it counts, speed: under `--optimize-for-size` garbage collection was a third of a message
- * (10 collections of the whole heap a second instead of 3, and 3 times as many of young objects).
+ * What V8 favours. While a daemon loads its modules, memory: the heap stays smaller for good. While it
+ * counts, speed: `--optimize-for-size` collected young objects 726 times in 100,000 messages, and
+ * without it 257 times.
  *
  * Node.js has no name for this but V8's own flags, which V8 looks at whenever it sizes its heap.
  */

@@ -22,6 +22,8 @@ export const enrollRequestSchema = z.strictObject({
   /** What HQ shows for this gateway; the host's name unless the installer says otherwise. */
   name: text(100).min(1),
   version: text(50).min(1),
+  /** The gateway whose readings still wait here: only a token of its store may take them over. */
+  instead_of: z.uuid().optional(),
 });
 export type EnrollRequest = z.infer<typeof enrollRequestSchema>;
 

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { revokeGateway } from '../../cloud-sync/gateways/registry.ts';
+import { inviteGateway, revokeGateway } from '../../cloud-sync/gateways/registry.ts';
 import { requestRotation } from '../../cloud-sync/gateways/rotate.ts';
 import type { Credential } from '../../gateway/sync/credential.ts';
 import { toBatch } from '../../shared/wire/batch.ts';
@@ -70,7 +70,7 @@ describe('keys of a running daemon', () => {
     expect(await peopleAtHq()).toBe(2);
   });
 
-  test('a revoked gateway is refused at its next request; it goes on counting and keeps all', async () => {
+  test('a revoked gateway is refused at its next request, keeps all, and delivers it once enrolled again', async () => {
     const daemon = await counting();
     await revokeGateway(hq.db, store.organization, daemon.gateway_id);
     expect(await answered(daemon.credential)).toBe(401);
@@ -80,6 +80,12 @@ describe('keys of a running daemon', () => {
     expect(refused.buffer.buffered).toBe(3);
     expect(refused.durability).toBe('fsync');
     expect(await peopleAtHq()).toBe(1);
+
+    const { token } = await inviteGateway(hq.db, store.organization, store.code, Date.now());
+    await daemon.enroll('--force', '--hq', hq.url, '--token', token);
+    await daemon.until('delivered as another', ({ buffer }) => buffer.buffered === 0);
+    expect(daemon.credential.gateway_id).not.toBe(daemon.gateway_id);
+    expect(await peopleAtHq()).toBe(4);
   });
 
   test('a key that systemd hands over is replaced beside it, and counts also after a restart', async () => {

@@ -63,6 +63,16 @@ describeOnEngines('enrolment', (engine) => {
     expect(gateways).toHaveLength(1);
   });
 
+  it('gives readings that wait to no other store, and the token stays good for its own', async () => {
+    const gateway = await enrollTestGateway(hq, store);
+    const elsewhere = await addTestStore(hq, { organization: store.organization });
+    const { token } = await inviteGateway(hq.db, store.organization, elsewhere.code, Date.now());
+    const once = request(token);
+    const moved = await hq.post('/v1/enroll', { ...once, instead_of: gateway.gateway_id });
+    expect([moved.status, codeOf(moved.body)]).toEqual([403, 'token_of_another_store']);
+    expect((await hq.post('/v1/enroll', once)).status).toBe(200);
+  });
+
   it('refuses an expired token', async () => {
     const { token } = await invite(Date.now() - 25 * 3_600_000);
     const { status, body } = await hq.post('/v1/enroll', request(token));

@@ -1,8 +1,9 @@
 /** A gateway's daemon, a process of its own, enrolled at a real HQ and fed by a sensor over MQTT. */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import mqtt from 'mqtt';
 import type { GatewayStatus } from '../../gateway/status.ts';
 import type { Credential } from '../../gateway/sync/credential.ts';
@@ -104,6 +105,17 @@ export class DaemonAtHq {
       env: { ...process.env, ...environment },
     });
     await this.until('it answers', () => true);
+  }
+
+  /** `footbridge enroll` beside the running daemon. */
+  async enroll(...parameters: string[]): Promise<void> {
+    const config = ['--config', join(this.folder, 'footbridge.yaml')];
+    await promisify(execFile)(process.execPath, [
+      entry.footbridge,
+      ...config,
+      'enroll',
+      ...parameters,
+    ]);
   }
 
   async kill(): Promise<void> {
