@@ -74,7 +74,7 @@ test('the compiler refuses an import from one service into the other', () => {
   });
   expect(compiled.status).not.toBe(0);
   expect(compiled.stdout).toContain('TS6307');
-});
+}, 120_000);
 
 test('docs/errors.md is the error catalogue; `npx vitest -u` writes it anew', async () => {
   const rows = Object.entries(errorCatalogue).map(
