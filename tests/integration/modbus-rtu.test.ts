@@ -119,7 +119,7 @@ function lineSuite(openLine: () => Promise<Line>): void {
   });
 
   test('a unit that answers late never gives one register’s value to another', async () => {
-    delay_ms = (start) => (start === 0 ? 190 : 2);
+    delay_ms = (start) => (start === 0 ? 450 : 2);
     await start(poll(5, 0), poll(5, 10));
     await eventually('the other register', () => log.frames.length >= 10);
     expect(new Set(log.told())).toEqual(new Set(['unit/5/register/10 00070008']));
