@@ -119,10 +119,13 @@ function lineSuite(openLine: () => Promise<Line>): void {
   });
 
   test('a unit that answers late never gives one register’s value to another', async () => {
-    delay_ms = (start) => (start === 0 ? 450 : 2);
+    delay_ms = (start) => (start === 0 ? 190 : 2);
     await start(poll(5, 0), poll(5, 10));
+    const own = new Set(['unit/5/register/0 00011170', 'unit/5/register/10 00070008']);
     await eventually('the other register', () => log.frames.length >= 10);
-    expect(new Set(log.told())).toEqual(new Set(['unit/5/register/10 00070008']));
+    // Its own value may come all the same, where a second question met the first one's answer.
+    expect(log.told().filter((one) => !own.has(one))).toEqual([]);
+    expect(log.told()).toContain('unit/5/register/10 00070008');
     // One of them reads a register more, so that their answers differ in length.
     expect(new Set(asked)).toEqual(new Set(['5:0+2', '5:10+3']));
   });
