@@ -7,7 +7,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { migrate } from '../cloud-sync/db/migrations.ts';
 import type { Query } from '../cloud-sync/db/pool.ts';
-import { Database, runOnce } from '../cloud-sync/db/pool.ts';
+import { Database, withClient } from '../cloud-sync/db/pool.ts';
 import { openDatabaseServer } from '../cloud-sync/db/server.ts';
 import { enrollGateway } from '../cloud-sync/gateways/enroll.ts';
 import { inviteGateway } from '../cloud-sync/gateways/registry.ts';
@@ -43,10 +43,11 @@ export async function openHeadquarters(): Promise<Headquarters> {
   await ensurePartitions(db);
   const organization = await addOrganization(db, { slug: 'bench', name: 'Bench' });
   const { process: service, url } = await startService(server.service_url);
+  const owner = await connect(server.owner_url);
   return {
     url,
     organization_id: organization.id,
-    asOwner: (text, values) => runOnce(server.owner_url, (query) => query(text, values)),
+    asOwner: owner.query,
     cpuTime: () => ({
       service_us: cpuTime_us(Number(service.pid)),
       database_us: familyTime_us(postmaster(data_dir)),
@@ -68,11 +69,31 @@ export async function openHeadquarters(): Promise<Headquarters> {
       const ended = once(service, 'exit');
       service.kill();
       await ended;
+      await owner.close();
       await db.close();
       await server.stop();
       rmSync(data_dir, { recursive: true, force: true });
     },
   };
+}
+
+/** One connection for all that is asked: a login costs the server more than the question. */
+function connect(url: string): Promise<{ query: Query; close: () => Promise<void> }> {
+  return new Promise((resolve, reject) => {
+    const closed = withClient(
+      url,
+      (client) =>
+        new Promise<void>((close) => {
+          const query: Query = async (text, values) => (await client.query(text, values)).rows;
+          const end = () => {
+            close();
+            return closed;
+          };
+          resolve({ query, close: end });
+        }),
+    );
+    closed.catch(reject);
+  });
 }
 
 async function startService(service_url: string): Promise<{ process: ChildProcess; url: string }> {

@@ -35,16 +35,23 @@ export type Query = <Row extends object = Record<string, unknown>>(
 ) => Promise<Row[]>;
 
 export interface Transaction {
+  /** Statements that do not wait for each other's answers travel together. */
   readonly query: Query;
+  /**
+   * Commits with what was sent before, without a round trip in which its locks are held for nothing.
+   * A statement that failed has undone them all, and says so itself. Nothing may follow.
+   */
+  commit(): Promise<void>;
 }
 
 /** Connections of one process. */
-export const pool_size = 12;
+export const pool_size = 16;
 const connect_deadline_ms = 10_000;
 const statement_deadline_ms = 60_000;
 /** Deadlock and serialization failures end a transaction that would succeed when run again. */
 const retryable = new Set(['40P01', '40001']);
 const retries_max = 3;
+const in_failed_transaction = '25P02';
 
 /** bigint as a number: sequences and counts stay below 2^53, which the wire contract holds. */
 const types = {
@@ -62,6 +69,7 @@ export class Database {
       connectionString: options.url,
       application_name: options.name,
       max: pool_size,
+      pipeline: true,
       connectionTimeoutMillis: connect_deadline_ms,
       statement_timeout: statement_deadline_ms,
       idle_in_transaction_session_timeout: statement_deadline_ms,
@@ -115,21 +123,56 @@ export class Database {
       broken = error;
     };
     client.on('error', lost);
+    // Not waited for: where it fails, the transaction has failed, and so does all that follows it.
+    const begun = client.query(`begin; set local role ${role}; ${identity(client, scope)}`);
+    begun.catch(() => {});
+    const sent: Promise<unknown>[] = [];
+    let committed: Promise<void> | undefined;
+    const commit = () => {
+      committed ??= committedBy(client, sent);
+      return committed;
+    };
+    const query: Query = <Row extends object>(text: string, values?: unknown[]) => {
+      if (committed !== undefined) throw new Error('a statement came after the commit');
+      const answered = rows<Row>(client, text, values);
+      const settled = answered.then(() => {});
+      settled.catch(() => {});
+      sent.push(settled);
+      return answered;
+    };
     try {
-      await client.query(`begin; set local role ${role}; ${identity(client, scope)}`);
-      const result = await work({ query: async (text, values) => rows(client, text, values) });
-      await client.query('commit');
+      const result = await work({ query, commit });
+      await begun;
+      await commit();
       return result;
     } catch (error) {
       await client.query('rollback').catch((failure: Error) => {
         broken = failure;
       });
+      await begun;
+      // Statements that travelled together: the first of them says why the others failed.
+      if (sqlState(error) === in_failed_transaction) for (const statement of sent) await statement;
       throw error;
     } finally {
       client.off('error', lost);
       client.release(broken);
     }
   }
+}
+
+/**
+ * A COMMIT after a statement that failed is answered with ROLLBACK, and no error.
+ *
+ * @throws what that statement threw.
+ */
+async function committedBy(
+  client: pg.PoolClient,
+  statements: readonly Promise<unknown>[],
+): Promise<void> {
+  const { command } = await client.query('commit');
+  if (command === 'COMMIT') return;
+  for (const statement of statements) await statement;
+  throw new Error(`the transaction ended with ${command}`);
 }
 
 function identity(client: pg.PoolClient, scope: Scope): string {

@@ -2,8 +2,8 @@
  * How much HQ takes on at once. A thousand stores come back in the same minute after an outage:
  * what cannot be done soon is refused before its body is read, and told when to come back.
  *
- * Live batches wait for their turn; backlog has few turns of its own, so that the present never
- * queues behind the past.
+ * Live batches have turns of their own, and backlog gets what they leave, but never nothing: the
+ * present does not queue behind the past.
  */
 import { FootbridgeError } from '../../shared/runtime/errors.ts';
 import type { BacklogBudget } from '../../shared/wire/batch.ts';
@@ -20,8 +20,8 @@ interface Limits {
 
 /** Together fewer than the connections of the pool: rollups, alerts and probes need theirs. */
 const limits: Readonly<Record<Lane, Limits>> = {
-  live: { admitted_max: 256, working_max: 4 },
-  backlog: { admitted_max: 32, working_max: 3 },
+  live: { admitted_max: 512, working_max: 4 },
+  backlog: { admitted_max: 32, working_max: 4 },
   heartbeat: { admitted_max: 512, working_max: 2 },
 };
 /** A gateway counts as drained when it has sent no backlog for so long. */
@@ -40,7 +40,9 @@ export class Admission {
   constructor(monotonic: () => number) {
     this.#monotonic = monotonic;
     const gate = (lane: Lane) => new Gate(limits[lane], monotonic);
-    this.#gates = { live: gate('live'), backlog: gate('backlog'), heartbeat: gate('heartbeat') };
+    const [live, backlog, heartbeat] = [gate('live'), gate('backlog'), gate('heartbeat')];
+    live.yields(backlog);
+    this.#gates = { live, backlog, heartbeat };
   }
 
   /**
@@ -64,7 +66,9 @@ export class Admission {
     const gateways = Math.max(1, this.#drainingNow());
     const { work_ms } = this.#gates.backlog;
     const { working_max } = limits.backlog;
-    const in_flight = Math.min(backlog_lanes_max, Math.max(1, Math.floor(working_max / gateways)));
+    // One more than there are turns: the next batch is there when a turn becomes free.
+    const share = Math.floor((working_max + 1) / gateways);
+    const in_flight = Math.min(backlog_lanes_max, Math.max(1, share));
     // Its own batch takes work_ms of its turn; those of the others pass meanwhile.
     const others_ms = (Math.max(0, gateways - working_max) * work_ms) / working_max;
     return { in_flight, pause_ms: Math.min(Math.round(others_ms), retry_after_max_s * 1000) };
@@ -97,6 +101,9 @@ class Gate {
   readonly #monotonic: () => number;
   readonly #waiting: (() => void)[] = [];
   #working = 0;
+  /** Who may have the turns that this gate does not use, and whose turns this gate leaves. */
+  #behind: Gate | undefined;
+  #before: Gate | undefined;
   admitted = 0;
   /** What one job takes, a moving mean in ms. */
   work_ms = work_guess_ms;
@@ -104,6 +111,12 @@ class Gate {
   constructor(of: Limits, monotonic: () => number) {
     this.#limits = of;
     this.#monotonic = monotonic;
+  }
+
+  /** From now on `behind` has one turn less for each job here that works or waits, but one at least. */
+  yields(behind: Gate): void {
+    this.#behind = behind;
+    behind.#before = this;
   }
 
   enter(): Place | undefined {
@@ -120,17 +133,34 @@ class Gate {
   }
 
   async #work<T>(job: () => Promise<T>): Promise<T> {
-    if (this.#working < this.#limits.working_max) this.#working += 1;
-    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    // In the order of arrival: who comes now does not overtake who waits.
+    const turn = new Promise<void>((resolve) => this.#waiting.push(resolve));
+    this.#giveTurns();
+    await turn;
     const start = this.#monotonic();
     try {
       return await job();
     } finally {
       this.work_ms += (this.#monotonic() - start - this.work_ms) / 20;
-      const next = this.#waiting.shift();
-      // The turn goes on to whoever waits longest, without becoming free in between.
-      if (next === undefined) this.#working -= 1;
-      else next();
+      this.#working -= 1;
+      this.#giveTurns();
+      if (this.#behind !== undefined) this.#behind.#giveTurns();
     }
+  }
+
+  #giveTurns(): void {
+    while (this.#working < this.#turns) {
+      const next = this.#waiting.shift();
+      if (next === undefined) return;
+      this.#working += 1;
+      next();
+    }
+  }
+
+  get #turns(): number {
+    const { working_max } = this.#limits;
+    const before =
+      this.#before === undefined ? 0 : this.#before.#working + this.#before.#waiting.length;
+    return Math.max(1, working_max - before);
   }
 }

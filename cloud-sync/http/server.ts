@@ -25,8 +25,8 @@ import { storeHeartbeat } from '../health/heartbeat.ts';
 import { ingestBatch } from '../ingest/ingest-batch.ts';
 import type { Metrics, Sample } from '../metrics.ts';
 import type { Admission } from './admission.ts';
-import type { BodyLimits } from './body.ts';
-import { readBody } from './body.ts';
+import type { BodyLimits, SentBody } from './body.ts';
+import { inflateBody, receiveBody } from './body.ts';
 import { errorAnswer } from './error-answer.ts';
 import { parseJson, validate } from './json.ts';
 import { reportRoutes } from './report-routes.ts';
@@ -116,10 +116,13 @@ function gatewayRoutes(app: FastifyInstance, options: HttpOptions): void {
     const lane = laneOf(request);
     const place = admission.enter(lane, gateway.gateway_id);
     try {
-      const body = await bodyOf(request, batchLimits);
-      const batch = validate(batchSchema, parseJson(body), 'batch_invalid');
-      const digest = sha256(body);
-      const answer = await place.work(() => ingestBatch(db, gateway, batch, digest));
+      const sent = await sentBy(request, batchLimits);
+      // Inflated and read in its turn, or batches that wait would take time from those at work.
+      const answer = await place.work(() => {
+        const body = inflateBody(sent, batchLimits);
+        const batch = validate(batchSchema, parseJson(body), 'batch_invalid');
+        return ingestBatch(db, gateway, batch, sha256(body));
+      });
       metrics.add('hq_batches_total', 1);
       metrics.add('hq_readings_accepted_total', answer.accepted);
       metrics.add('hq_readings_duplicate_total', answer.duplicate);
@@ -190,10 +193,14 @@ function probeRoutes(app: FastifyInstance, { db, clock, metrics, gauges }: HttpO
   });
 }
 
-function bodyOf(request: FastifyRequest, limits: BodyLimits): Promise<Buffer> {
+async function bodyOf(request: FastifyRequest, limits: BodyLimits): Promise<Buffer> {
+  return inflateBody(await sentBy(request, limits), limits);
+}
+
+function sentBy(request: FastifyRequest, limits: BodyLimits): Promise<SentBody> {
   const raw: IncomingMessage = request.raw;
   const { 'content-encoding': encoding, 'content-length': length } = raw.headers;
-  return readBody(raw, { encoding, length }, limits);
+  return receiveBody(raw, { encoding, length }, limits);
 }
 
 /** Listens; `url()` is known once started. */

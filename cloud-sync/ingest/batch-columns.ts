@@ -1,7 +1,4 @@
-/**
- * The columns of a batch as PostgreSQL takes them: array literals, made by the JSON writer of the
- * engine instead of row by row. Pure.
- */
+/** What is asked of the columns of a batch before they are stored. Pure. */
 import type { Batch } from '../../shared/wire/batch.ts';
 
 interface Shared {
@@ -15,17 +12,6 @@ interface Shared {
 export type CountColumns = Shared & Pick<Batch['counts'], 'in' | 'out'>;
 export type ZoneColumns = Shared &
   Pick<Batch['zones'], 'region' | 'occupancy' | 'dwell_s' | 'dwell_max_s'>;
-
-/** `{1,2,null}` of numbers. */
-export function numberArray(values: readonly (number | null)[]): string {
-  return `{${JSON.stringify(values).slice(1, -1)}}`;
-}
-
-/** `{"a","b"}` of the words that the places name. */
-export function wordArray(places: readonly number[], words: readonly string[]): string {
-  const quoted = words.map((word) => `"${word.replace(/["\\]/g, '\\$&')}"`);
-  return `{${places.map((place) => quoted[place]).join(',')}}`;
-}
 
 /** The same columns with only the rows that are kept. */
 export function keepRows<C extends object>(columns: C, keep: readonly boolean[]): C {

@@ -42,9 +42,9 @@ export async function ingestBatch(
         const opening = await openBatch(tx, gateway, batch, body_sha256);
         if (opening.earlier !== undefined) return opening.earlier;
         const isNew = attempt === 1 && !opening.isKnownInPart;
-        const outcome = await storeRows(tx, gateway, batch, opening, isNew);
-        const answer = { batch_id: batch.batch_id, ...outcome };
-        return recordAnswer(tx, gateway, batch, body_sha256, answer);
+        const record = (unstored: Unstored) =>
+          recordAnswer(tx, gateway, batch, body_sha256, answerTo(batch, unstored));
+        return store(tx, gateway, batch, { ...opening, isNew, record });
       });
     } catch (error) {
       if (sqlState(error) !== unique_violation || attempt === tries_max) throw error;
@@ -52,36 +52,66 @@ export async function ingestBatch(
   }
 }
 
-async function storeRows(
+/** What became of the rows of a batch that were not accepted. */
+interface Unstored {
+  readonly duplicate: number;
+  readonly rejected: readonly Rejection[];
+}
+/** Writes the answer to the ledger. */
+type ToLedger = (unstored: Unstored) => Promise<BatchAnswer>;
+
+async function store(
   tx: Transaction,
   gateway: GatewayIdentity,
   batch: Batch,
-  { timezone, count_months, zone_months }: Opening,
-  isNew: boolean,
-): Promise<Pick<BatchAnswer, 'accepted' | 'duplicate' | 'rejected'>> {
-  const counts = withPartition(batch.counts, count_months);
-  const zones = withPartition(batch.zones, zone_months);
-  const { sensors, regions } = batch;
+  opening: Opening & { isNew: boolean; record: ToLedger },
+): Promise<BatchAnswer> {
+  const { timezone, isNew, record } = opening;
+  const counts = withPartition(batch.counts, opening.count_months);
+  const zones = withPartition(batch.zones, opening.zone_months);
+  const { sensors, regions, epoch } = batch;
   const readings = { sensors, regions, counts: counts.kept, zones: zones.kept };
-  await registerSensors(tx, gateway, readings);
   const rejected = [...counts.rejected, ...zones.rejected];
-  let duplicate = 0;
-  let latest: KeptReadings = readings;
   if (isNew) {
-    await insertNew(tx, gateway, readings);
-    const instants = [readings.counts.observed_at, readings.zones.observed_at];
-    const minutes = new Set(instants.flatMap(minutesOf));
-    await markHours(tx, gateway, [...minutes], timezone);
-  } else {
-    const known = await insertKnownInPart(tx, gateway, readings, { timezone, epoch: batch.epoch });
-    duplicate = known.duplicate;
-    rejected.push(...known.rejected);
-    latest = withoutRefused(readings, known.rejected);
+    const toLedger = () => record({ duplicate: 0, rejected });
+    return storeNew(tx, gateway, readings, { timezone, record: toLedger });
   }
-  await updateLatest(tx, gateway, latest);
-  const sent = batch.counts.sequence.length + batch.zones.sequence.length;
-  rejected.sort((a, b) => a.sequence - b.sequence);
-  return { accepted: sent - duplicate - rejected.length, duplicate, rejected };
+  await registerSensors(tx, gateway, readings);
+  const known = await insertKnownInPart(tx, gateway, readings, { timezone, epoch });
+  await updateLatest(tx, gateway, withoutRefused(readings, known.rejected));
+  return record({ duplicate: known.duplicate, rejected: [...rejected, ...known.rejected] });
+}
+
+/**
+ * In one round trip, and what other batches of the gateway may wait for last: the marks of the hour
+ * that two share, the latest state, the epoch. They are held for the length of a commit.
+ */
+async function storeNew(
+  tx: Transaction,
+  gateway: GatewayIdentity,
+  readings: KeptReadings,
+  { timezone, record }: { timezone: string; record: () => Promise<BatchAnswer> },
+): Promise<BatchAnswer> {
+  const instants = [readings.counts.observed_at, readings.zones.observed_at];
+  const minutes = new Set(instants.flatMap(minutesOf));
+  const sent = await Promise.all([
+    registerSensors(tx, gateway, readings),
+    insertNew(tx, gateway, readings),
+    markHours(tx, gateway, [...minutes], timezone),
+    updateLatest(tx, gateway, readings),
+    record(),
+    tx.commit(),
+  ]);
+  return sent[4];
+}
+
+function answerTo(
+  { batch_id, counts, zones }: Batch,
+  { duplicate, rejected }: Unstored,
+): Omit<BatchAnswer, 'ack_sequence'> {
+  const sent = counts.sequence.length + zones.sequence.length;
+  const inOrder = [...rejected].sort((a, b) => a.sequence - b.sequence);
+  return { batch_id, accepted: sent - duplicate - rejected.length, duplicate, rejected: inOrder };
 }
 
 interface Dated {

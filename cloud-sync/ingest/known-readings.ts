@@ -52,7 +52,7 @@ async function insertKnownCounts(
   const missing = await tx.query<{ sequence: number }>(
     `with sent as (select * from ${sentCounts}
      ), inserted as (
-       ${insertCounts} from sent order by observed_ms, sensor_id, sequence
+       ${insertCounts} from sent order by observed_at, sensor_id, sequence
        on conflict do nothing
        returning "timestamp", gateway_sequence
      ), marked as (
@@ -68,16 +68,12 @@ async function insertKnownCounts(
   if (missing.length === 0) return { duplicate: 0, rejected: [] };
   const left = onlySequences(counts, missing);
   // A statement of its own: its snapshot sees the row that another transaction has just committed.
-  // Materialized, because to_timestamp is not leakproof and would keep row security off the index;
   // LIMIT, because a freshly filled table looks small and was read whole (0.2 s for 2,000 rows).
   const found = await tx.query<Found & { in_count: number; out_count: number }>(
-    `with sent as materialized (
-       select *, to_timestamp(observed_ms / 1000) as observed_at from ${sentCounts}
-     )
-     select s.sequence, p.gateway_sequence, p.in_count, p.out_count,
+    `select s.sequence, p.gateway_sequence, p.in_count, p.out_count,
        p.in_count = s.in_count and p.out_count = s.out_count and p.interval_s = s.interval_s
          and p.flags = s.flags and ${sameOrigin} as same
-     from sent s cross join lateral (
+     from ${sentCounts} cross join lateral (
        select * from public.people_counting_raw p
        where p.organization_id = $1 and p.store_id = $2 and p."timestamp" = s.observed_at
          and p.sensor_id = s.sensor_id limit 1
@@ -103,7 +99,7 @@ async function insertKnownZones(
   const missing = await tx.query<{ sequence: number }>(
     `with sent as (select * from ${sentZones}
      ), inserted as (
-       ${insertZones} from sent order by observed_ms, sensor_id, region_id, sequence
+       ${insertZones} from sent order by observed_at, sensor_id, region_id, sequence
        on conflict do nothing
        returning "timestamp", gateway_sequence
      ), marked as (
@@ -119,15 +115,12 @@ async function insertKnownZones(
   if (missing.length === 0) return { duplicate: 0, rejected: [] };
   const left = onlySequences(zones, missing);
   const found = await tx.query<Found & { occupancy: number | null }>(
-    `with sent as materialized (
-       select *, to_timestamp(observed_ms / 1000) as observed_at from ${sentZones}
-     )
-     select s.sequence, p.gateway_sequence, p.occupancy,
+    `select s.sequence, p.gateway_sequence, p.occupancy,
        p.occupancy is not distinct from s.occupancy and p.dwell_time is not distinct from s.dwell_s
          and p.max_dwell_time is not distinct from s.dwell_max_s
          and p.interval_s = s.interval_s and p.flags = s.flags and ${sameOrigin.replace('$12', '$14')}
          as same
-     from sent s cross join lateral (
+     from ${sentZones} cross join lateral (
        select * from public.regional_counting_raw p
        where p.organization_id = $1 and p.store_id = $2 and p."timestamp" = s.observed_at
          and p.sensor_id = s.sensor_id and p.region_id = s.region_id limit 1

@@ -6,7 +6,7 @@ import type { Database, Transaction } from '../db/pool.ts';
 import { estimateGaps } from './estimate-gaps.ts';
 
 /** Days of one claim. */
-const claim_max = 100;
+export const days_claim_max = 100;
 
 interface DirtyDay {
   store_id: string;
@@ -51,7 +51,7 @@ function claim({ query }: Transaction, organization_id: string): Promise<DirtyDa
   return query<DirtyDay>(
     `with claimed as materialized (
        select store_id, date from app.rollup_dirty_days
-       where organization_id = $1 order by store_id, date limit ${claim_max}
+       where organization_id = $1 order by store_id, date limit ${days_claim_max}
        for update skip locked
      )
      delete from app.rollup_dirty_days d using claimed c

@@ -8,7 +8,7 @@ import { hours_of_marks, recomputeHours } from './recompute-hours.ts';
 import { recomputeZones } from './recompute-zones.ts';
 
 /** Hours of one claim: a transaction of some milliseconds, so ingest rarely waits for it. */
-const claim_max = 200;
+export const hours_claim_max = 200;
 
 /** Organizations that have hours to recompute. */
 export async function dirtyOrganizations(db: Database): Promise<string[]> {
@@ -47,7 +47,7 @@ function claim(
     `with claimed as materialized (
        select store_id, bucket from app.rollup_dirty
        where organization_id = $1 and marked_at <= now() - $2 * interval '1 millisecond'
-       order by store_id, bucket limit ${claim_max}
+       order by store_id, bucket limit ${hours_claim_max}
        for update skip locked
      )
      delete from app.rollup_dirty d using claimed c

@@ -5,8 +5,8 @@ import type { Database } from '../db/pool.ts';
 import type { Metrics } from '../metrics.ts';
 import type { Worker } from '../worker.ts';
 import { worker } from '../worker.ts';
-import { foldDays, organizationsWithDirtyDays } from './fold-days.ts';
-import { dirtyOrganizations, rollUp } from './roll-up.ts';
+import { days_claim_max, foldDays, organizationsWithDirtyDays } from './fold-days.ts';
+import { dirtyOrganizations, hours_claim_max, rollUp } from './roll-up.ts';
 
 type Done = 'hq_rollup_hourly_recomputed_total' | 'hq_rollup_daily_folded_total';
 
@@ -30,12 +30,14 @@ export function rollupWorker(options: {
     async pass(signal) {
       const failures: unknown[] = [];
       /** One tenant's data must not stop the hours of the others: its failure waits till the end. */
-      const untilClean = async (metric: Done, step: () => Promise<number>) => {
+      const untilClean = async (metric: Done, claim_max: number, step: () => Promise<number>) => {
         try {
           while (!signal.aborted) {
             const done = await step();
             metrics.add(metric, done);
-            if (done === 0) return;
+            // What a backlog marks meanwhile waits for the next pass: claims of a few hours each
+            // cost as much again as the hours.
+            if (done < claim_max) return;
           }
         } catch (error) {
           failures.push(error);
@@ -45,10 +47,14 @@ export function rollupWorker(options: {
       // What is marked meanwhile wakes the worker for another pass.
       if (dirty.length > 0) await clock.sleep(rest_ms, signal);
       for (const id of dirty) {
-        await untilClean('hq_rollup_hourly_recomputed_total', () => rollUp(db, id, rest_ms - 10));
+        await untilClean('hq_rollup_hourly_recomputed_total', hours_claim_max, () =>
+          rollUp(db, id, rest_ms - 10),
+        );
       }
       for (const id of await organizationsWithDirtyDays(db)) {
-        await untilClean('hq_rollup_daily_folded_total', () => foldDays(db, id, clock.now()));
+        await untilClean('hq_rollup_daily_folded_total', days_claim_max, () =>
+          foldDays(db, id, clock.now()),
+        );
       }
       if (failures.length > 0) throw failures[0];
     },

@@ -6,8 +6,8 @@
  * present first; the backlog lane claims the oldest, several batches at once. A settled range stays
  * until everything before it is settled too, then the mark moves over it.
  */
-import type { Statement } from 'better-sqlite3';
 import { type BatchBody, batchBodies } from './batch-body.ts';
+import { deliveryStatements } from './delivery-statements.ts';
 import type { Lane, PendingBatch } from './entry.ts';
 import { Offered } from './offered.ts';
 import { newestOf, type Range, size, touches } from './range.ts';
@@ -28,7 +28,7 @@ export interface OutgoingBatch extends BatchBody {
 }
 
 export class Delivery {
-  readonly #statements: ReturnType<typeof prepareAll>;
+  readonly #statements: ReturnType<typeof deliveryStatements>;
   readonly #body: (batch: PendingBatch) => BatchBody;
   #epoch = '';
   #settled_sequence = 0;
@@ -39,9 +39,11 @@ export class Delivery {
   readonly #offered: Offered;
   /** Ordered by sequence; they never overlap. */
   #claims: Claim[] = [];
+  /** Batches that the live lane began since the start. */
+  readonly #live = new Set<string>();
 
   constructor(connection: Connection) {
-    this.#statements = prepareAll(connection);
+    this.#statements = deliveryStatements(connection);
     this.#body = batchBodies(connection);
     this.#offered = new Offered(connection);
     this.reload();
@@ -139,6 +141,8 @@ export class Delivery {
   /**
    * A batch that was begun and is in nobody's hands, or a new one, or null when the lane has nothing
    * to do. A new batch is on disk before it is sent, so that a restart sends it again under its id.
+   * The live lane takes none that another began: backlog that HQ turned away would come back as the
+   * present.
    *
    * @param held ids of the batches that are being sent now.
    */
@@ -147,7 +151,10 @@ export class Delivery {
     options: { rows_max: number; batch_id: string; held: readonly string[]; newest: number },
   ): OutgoingBatch | null {
     const begun = this.#claims.find(
-      ({ is_settled, batch_id }) => !is_settled && !options.held.includes(batch_id),
+      ({ is_settled, batch_id }) =>
+        !is_settled &&
+        !options.held.includes(batch_id) &&
+        (lane === 'backlog' || this.#live.has(batch_id)),
     );
     const claim = begun ?? this.#claim(lane, options);
     if (claim === null) return null;
@@ -158,6 +165,7 @@ export class Delivery {
 
   /** HQ has answered: the batch's range is settled. Run inside a transaction. */
   settle({ batch_id }: PendingBatch): void {
+    this.#live.delete(batch_id);
     const settled = this.#claims.map((claim) =>
       claim.batch_id === batch_id ? { ...claim, is_settled: true } : claim,
     );
@@ -183,6 +191,7 @@ export class Delivery {
 
   /** HQ will never take this batch as it is; its readings go into smaller ones. */
   abandon(batch_id: string): void {
+    this.#live.delete(batch_id);
     for (const claim of this.#claims) if (claim.batch_id === batch_id) this.#offered.add(claim);
     this.#replaceClaims(this.#claims.filter((claim) => claim.batch_id !== batch_id));
   }
@@ -227,6 +236,7 @@ export class Delivery {
     const holes = this.#holesIn({ first_sequence, last_sequence });
     const claim = { batch_id, first_sequence, last_sequence, is_settled: false, holes };
     this.#statements.claim.run(batch_id, first_sequence, last_sequence, 0, holes);
+    if (lane === 'live') this.#live.add(batch_id);
     this.#claims = [...this.#claims, claim].sort((a, b) => a.first_sequence - b.first_sequence);
     return claim;
   }
@@ -270,26 +280,4 @@ export class Delivery {
     }
     this.#claims = claims;
   }
-}
-
-function prepareAll(connection: Connection) {
-  const prepare = (sql: string): Statement<unknown[]> => connection.prepare(sql);
-  return {
-    life: prepare('SELECT * FROM life'),
-    claims: prepare('SELECT * FROM batches ORDER BY first_sequence'),
-    claim: prepare('INSERT INTO batches VALUES (?, ?, ?, ?, ?)'),
-    rowAfter: connection
-      .prepare(
-        'SELECT sequence FROM readings WHERE sequence >= ? ORDER BY sequence LIMIT 1 OFFSET ?',
-      )
-      .pluck(),
-    rowsIn: connection
-      .prepare('SELECT count(*) FROM readings WHERE sequence BETWEEN ? AND ?')
-      .pluck(),
-    saveHoles: prepare('UPDATE life SET merged = ?'),
-    dropClaims: prepare('DELETE FROM batches'),
-    saveSettled: prepare('UPDATE life SET settled_sequence = ?'),
-    saveOwner: prepare('UPDATE life SET gateway_id = ?, first_sequence = ?'),
-    saveEpoch: prepare('UPDATE life SET epoch = ?'),
-  };
 }

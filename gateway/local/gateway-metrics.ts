@@ -14,6 +14,10 @@ export const gatewayMetrics = {
     type: 'counter',
     help: 'Readings ever committed to this buffer; it counts anew in a new one.',
   },
+  gateway_readings_coalesced_total: {
+    type: 'counter',
+    help: 'Readings that were added to others of their quarter hour, because the quota was near.',
+  },
   gateway_readings_buffered: { type: 'gauge', help: 'Readings that HQ has not settled.' },
   gateway_oldest_unsent_seconds: { type: 'gauge', help: 'Age of the oldest of them; 0 for none.' },
   gateway_buffer_bytes: { type: 'gauge', help: 'Size of the buffer on disk.' },
@@ -47,7 +51,7 @@ export interface Measured
   extends Pick<GatewayStatus, 'version' | 'started_at' | 'now' | 'durability' | 'ignored'> {
   readonly buffer: Pick<
     BufferStats,
-    'last_sequence' | 'buffered' | 'oldest_unsent_received_at' | 'bytes'
+    'last_sequence' | 'buffered' | 'coalesced' | 'oldest_unsent_received_at' | 'bytes'
   > & { readonly quarantined: readonly { source: string; reason: string; count: number }[] };
   readonly sources: readonly Pick<SourceStatus, 'source' | 'state' | 'frames' | 'refused'>[];
   readonly sensors: readonly Pick<SensorStatus, 'sensor_id' | 'last_seen_at'>[];
@@ -72,6 +76,7 @@ export function renderGatewayMetrics(
     { name: 'gateway_enrolled', value: uplink.enrolled === null ? 0 : 1 },
     { name: 'gateway_commits_failing', value: status.durability === 'degraded' ? 1 : 0 },
     { name: 'gateway_readings_stored_total', value: buffer.last_sequence },
+    { name: 'gateway_readings_coalesced_total', value: buffer.coalesced },
     { name: 'gateway_readings_buffered', value: buffer.buffered },
     ...at('gateway_oldest_unsent_seconds', oldest === null ? 0 : Math.max(0, now - oldest)),
     { name: 'gateway_buffer_bytes', value: buffer.bytes },

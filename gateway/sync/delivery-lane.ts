@@ -32,6 +32,8 @@ export interface LaneOptions {
 export interface LanesTogether {
   /** Ids of the batches that some lane has in its hands. */
   readonly held: Set<string>;
+  /** Settled when no lane is about to take a batch: two that ask at once would get the same. */
+  taking: Promise<unknown>;
   /** What HQ granted last. */
   budget: BacklogBudget;
   /** Aborted, and replaced, when an idle lane may have something to do. */
@@ -93,20 +95,30 @@ export class DeliveryLane {
 
   /** @returns the pause before the next batch, ms. */
   async #deliverNext(stopped: AbortSignal): Promise<number> {
-    const { buffer, send_interval_ms } = this.#options;
-    const { held, budget } = this.#together;
-    const mayWork = this.#lane === 'live' || this.#place < budget.in_flight;
-    const next = mayWork ? await buffer.nextBatch(this.#lane, this.#rows_max, [...held]) : null;
-    if (next === null || held.has(next.batch.batch_id)) {
+    const next = await this.#take();
+    if (next === null) {
       this.#status = { ...this.#status, state: 'idle', error: null };
-      return send_interval_ms;
+      return this.#options.send_interval_ms;
     }
-    held.add(next.batch.batch_id);
     try {
       return await this.#settle(next, await this.#send(next, stopped));
     } finally {
-      held.delete(next.batch.batch_id);
+      this.#together.held.delete(next.batch.batch_id);
     }
+  }
+
+  /** A batch that no other lane has, or null. From then on it is held. */
+  #take(): Promise<OutgoingBatch | null> {
+    const { held, taking } = this.#together;
+    const taken = taking.then(async () => {
+      const mayWork = this.#lane === 'live' || this.#place < this.#together.budget.in_flight;
+      if (!mayWork) return null;
+      const next = await this.#options.buffer.nextBatch(this.#lane, this.#rows_max, [...held]);
+      if (next !== null) held.add(next.batch.batch_id);
+      return next;
+    });
+    this.#together.taking = taken.catch(() => {});
+    return taken;
   }
 
   async #send({ batch, rows, body }: OutgoingBatch, stopped: AbortSignal): Promise<Outcome> {

@@ -33,6 +33,7 @@ export class SyncLoop implements Part {
   constructor(options: LaneOptions) {
     const together: LanesTogether = {
       held: new Set(),
+      taking: Promise.resolve(),
       budget: { in_flight: 1, pause_ms: 0 },
       wake: new AbortController(),
     };

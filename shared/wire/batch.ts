@@ -13,7 +13,7 @@ export const batch_version = 1;
 /** Readings in one batch, so that HQ's transaction stays short. */
 export const batch_rows_max = 5_000;
 /** Batches of backlog that one gateway may have under way at most, beside its live ones. */
-export const backlog_lanes_max = 3;
+export const backlog_lanes_max = 5;
 /** Compressed body in bytes. */
 export const batch_bytes_max = 1024 * 1024;
 /**
@@ -171,8 +171,11 @@ function repeats(counts: readonly number[], zones: readonly number[]): boolean {
 
 /** How fast a gateway may send what waited: HQ's present answer to how busy it is. */
 const backlogBudgetSchema = z.object({
-  /** Batches of backlog under way at once; 0: none until HQ says otherwise. */
-  in_flight: integer.min(0).max(backlog_lanes_max),
+  /**
+   * Batches of backlog under way at once; 0: none until HQ says otherwise. A later HQ may grant more
+   * than a gateway has lanes: it uses those that it has.
+   */
+  in_flight: integer.min(0),
   /** Pause after each of them, ms. */
   pause_ms: integer.min(0).max(3_600_000),
 });

@@ -30,6 +30,7 @@ test('a gateway tells Prometheus what it counted and what waits, to who has the 
   expect(lines).toEqual(
     expect.arrayContaining([
       'gateway_readings_stored_total 1',
+      'gateway_readings_coalesced_total 0',
       'gateway_readings_buffered 1',
       'gateway_commits_failing 0',
       'gateway_enrolled 0',

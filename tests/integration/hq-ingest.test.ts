@@ -62,8 +62,8 @@ describeOnEngines('ingest', (engine) => {
       duplicate: 0,
       rejected: [],
       ack_sequence: 3,
-      // Alone at HQ, a gateway may send three batches of what waited at once.
-      backlog: { in_flight: 3, pause_ms: 0 },
+      // Alone at HQ, a gateway may send five batches of what waited at once.
+      backlog: { in_flight: 5, pause_ms: 0 },
     });
     expect((await raw()).map((row) => row.gateway_sequence)).toEqual([1, 3]);
     const zones = await hq.asOwner(
@@ -246,15 +246,14 @@ describeOnEngines('ingest', (engine) => {
     expect(answers.flatMap(({ rejected }) => rejected)).toEqual([]);
     expect(await raw()).toHaveLength(100);
     await Promise.all(processes.map((db) => db.close()));
-    const hours = await eventually(
+    await eventually(
       () =>
         hq.asOwner<{ total: number }>(
           'select coalesce(sum(total_in), 0)::int as total from hourly_analytics where store_id = $1',
           [store.store_id],
         ),
-      ([row]) => row?.total === 300,
+      ([row]) => Number(row?.total) === 300,
     );
-    expect(hours).toEqual([{ total: 300 }]);
   });
 
   it('refuses what breaks the contract and names the field', async () => {

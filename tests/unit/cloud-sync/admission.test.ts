@@ -54,6 +54,26 @@ test('live batches are let in however much backlog there is', async () => {
   expect(live.hasBegun()).toBe(true);
 });
 
+test('backlog gets the turns that live batches leave, and one whatever they take', async () => {
+  const { admission } = house();
+  const live = Array.from({ length: 6 }, (_, i) => job(admission.enter('live', `l${i}`)));
+  const backlog = Array.from({ length: 6 }, (_, i) => job(admission.enter('backlog', `b${i}`)));
+  const begun = () => backlog.filter((one) => one.hasBegun()).length;
+  await Promise.resolve();
+  expect(begun()).toBe(1);
+  const end = async (one: ReturnType<typeof job> | undefined) => {
+    one?.end();
+    await one?.done;
+    await Promise.resolve();
+  };
+  for (const one of live.slice(0, 3)) await end(one);
+  expect(begun()).toBe(1);
+  for (const one of live.slice(3, 5)) await end(one);
+  expect(begun()).toBe(3);
+  await end(live[5]);
+  expect(begun()).toBe(4);
+});
+
 test('a place that was left is free again, and leaving twice frees one', () => {
   const { admission } = house();
   const [first] = Array.from({ length: 32 }, (_, i) => admission.enter('backlog', `g${i}`));
@@ -65,26 +85,26 @@ test('a place that was left is free again, and leaving twice frees one', () => {
 
 test('turns are taken in the order of arrival, and a job that fails gives its turn on', async () => {
   const { admission } = house();
-  const jobs = Array.from({ length: 6 }, (_, i) => job(admission.enter('backlog', `g${i}`)));
+  const jobs = Array.from({ length: 6 }, (_, i) => job(admission.enter('live', `g${i}`)));
   await Promise.resolve();
-  expect(jobs.map((one) => one.hasBegun())).toEqual([true, true, true, false, false, false]);
+  expect(jobs.map((one) => one.hasBegun())).toEqual([true, true, true, true, false, false]);
   jobs[1]?.end();
   await jobs[1]?.done;
   await expect(
     admission.enter('heartbeat', 'x').work(() => Promise.reject(new Error('database'))),
   ).rejects.toThrow('database');
   await Promise.resolve();
-  expect(jobs.map((one) => one.hasBegun())).toEqual([true, true, true, true, false, false]);
+  expect(jobs.map((one) => one.hasBegun())).toEqual([true, true, true, true, true, false]);
 });
 
 test('a gateway alone may use all of the backlog’s turns, many share them', () => {
   const { admission, time } = house();
   admission.enter('backlog', 'a').leave();
-  expect(admission.budget()).toEqual({ in_flight: 3, pause_ms: 0 });
+  expect(admission.budget()).toEqual({ in_flight: 5, pause_ms: 0 });
   for (let i = 0; i < 30; i += 1) admission.enter('backlog', `g${i}`).leave();
   const shared = admission.budget();
   expect(shared.in_flight).toBe(1);
   expect(shared.pause_ms).toBeGreaterThan(0);
   time.now = 31_000;
-  expect(admission.budget()).toEqual({ in_flight: 3, pause_ms: 0 });
+  expect(admission.budget()).toEqual({ in_flight: 5, pause_ms: 0 });
 });

@@ -1,12 +1,13 @@
 import { Readable } from 'node:stream';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
-import { readBody } from '../../../cloud-sync/http/body.ts';
+import { inflateBody, receiveBody } from '../../../cloud-sync/http/body.ts';
 
 const limits = { bytes_max: 1_000, inflated_bytes_max: 5_000 };
 
-function read(chunks: Buffer[], encoding?: string, length?: string) {
-  return readBody(Readable.from(chunks), { encoding, length }, limits);
+async function read(chunks: Buffer[], encoding?: string, length?: string): Promise<Buffer> {
+  const sent = await receiveBody(Readable.from(chunks), { encoding, length }, limits);
+  return inflateBody(sent, limits);
 }
 
 describe('a request body', () => {
@@ -23,7 +24,7 @@ describe('a request body', () => {
         throw new Error('was read');
       },
     });
-    const reading = readBody(untouched, { encoding: undefined, length: '1001' }, limits);
+    const reading = receiveBody(untouched, { encoding: undefined, length: '1001' }, limits);
     await expect(reading).rejects.toMatchObject({ code: 'body_too_large' });
   });
 

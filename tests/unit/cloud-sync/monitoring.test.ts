@@ -47,6 +47,7 @@ const metricsOfGateway = () =>
         last_sequence: 8,
         oldest_unsent_received_at: 40_000,
         bytes: 4_096,
+        coalesced: 5,
         quarantined: [{ source: 'a "b"', reason: 'checksum', count: 2 }],
       },
       sources: [{ source: 'sensors', state: 'running', frames: 12, refused: 1 }],

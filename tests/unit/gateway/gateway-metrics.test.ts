@@ -12,7 +12,7 @@ test.each([
   const text = renderGatewayMetrics(
     {
       ...{ version: '1', started_at: 0, now: 0, durability, ignored: {}, sources: [], sensors: [] },
-      buffer: { ...buffer, quarantined: [] },
+      buffer: { ...buffer, coalesced: 0, quarantined: [] },
       uplink: quiet,
     },
     { resident_bytes: 1 },
