@@ -22,6 +22,7 @@ import { fileURLToPath } from 'node:url';
 import mqtt from 'mqtt';
 import { systemClock } from '../shared/runtime/clock.ts';
 import type { Measured } from './main.ts';
+import { crossing, type Door, followPrinted, seconds, typed } from './printed-path.ts';
 
 const clock = systemClock;
 const root = fileURLToPath(new URL('../../', import.meta.url));
@@ -29,8 +30,6 @@ const limits = { walk_test_s: 90, commands: 8, first_reading_s: 3, idle_core_pct
 const idle_s = 20;
 /** Linux counts CPU time in hundredths of a second (USER_HZ). */
 const ticks_per_s = 100;
-/** More than any printed path has. */
-const commands_max = 12;
 
 export interface FirstStore {
   readonly installed_from: string;
@@ -122,12 +121,11 @@ sources: [{ name: sensors, kind: mqtt-listen, host: 127.0.0.1, port: ${mqtt_port
   let gateway = start(footbridge, '--config', config, 'run');
   const sensor = await simulatedSensor(mqtt_port);
 
-  const begun = clock.monotonic();
   const hq = `http://127.0.0.1:${hq_port}`;
   const first = ['--config', config, 'enroll', '--hq', hq, '--token', token as string];
   await sensor.cross('in');
-  const path = await followPrinted(footbridge, first, sensor);
-  const walk_test_s = seconds(path.walked_at - begun);
+  const at = { door: sensor, socket: join(folder, 'data/footbridge.sock') };
+  const { commands, verdict, walk_test_s } = await followPrinted(footbridge, first, at);
 
   const asked = ['report', 'commissioning', ...store, '--as', 'mar@acme.example'];
   const at_hq = await untilKnown(async () => {
@@ -144,60 +142,19 @@ sources: [{ name: sensors, kind: mqtt-listen, host: 127.0.0.1, port: ${mqtt_port
   const first_reading_s = seconds(clock.monotonic() - started);
   const idle_core_pct = await idleShare(gateway, idle_seconds);
   await again.stop();
-  const { commands, verdict } = path;
   const walk = { walk_test: verdict, walk_test_s };
   return { installed_from: from, commands, ...walk, first_reading_s, idle_core_pct, at_hq };
 }
 
-/** Types a command, then what it says comes next, until the doctor has looked. */
-async function followPrinted(
-  footbridge: readonly string[],
-  first: readonly string[],
-  sensor: { cross(way: 'in' | 'out'): Promise<void> },
-): Promise<{ commands: string[]; verdict: string; walked_at: number }> {
-  const commands: string[] = [];
-  let verdict = '';
-  let walked_at = Number.NaN;
-  let words: readonly string[] | null = first;
-  while (words !== null && commands.length < commands_max) {
-    commands.push(['footbridge', ...words].join(' '));
-    const walks = words.includes('walk-test');
-    const typing = typed(footbridge, words);
-    if (walks) await walkWhenAsked(words, sensor);
-    const { stdout, stderr, code } = await typing;
-    if (code !== 0 && !words.includes('doctor')) throw new Error(`${words.join(' ')}: ${stderr}`);
-    if (walks) {
-      verdict = /^(\w+):/m.exec(stdout)?.[1] ?? stdout;
-      walked_at = clock.monotonic();
-    }
-    const next: string | undefined = /^Next: (?:npx )?footbridge (.*)$/m.exec(stdout)?.[1];
-    words = next === undefined || words.includes('doctor') ? null : next.split(' ');
-  }
-  return { commands, verdict, walked_at };
-}
-
-/** Walks in twice and out once as soon as the gateway counts for the test. */
-async function walkWhenAsked(
-  words: readonly string[],
-  sensor: { cross(way: 'in' | 'out'): Promise<void> },
-): Promise<void> {
-  const config = words[words.indexOf('--config') + 1] ?? '';
-  const socket = join(config, '../data/footbridge.sock');
-  const { askDaemon } = await import('../gateway/local/local-client.ts');
-  const underWay = async () =>
-    (await askDaemon<{ test: unknown }>(socket, 'GET', '/walk-test')).test !== null;
-  while (!(await underWay())) await clock.sleep(20);
-  for (const way of ['in', 'in', 'out'] as const) await sensor.cross(way);
-}
-
 /** A sensor that tells each crossing and waits for its acknowledgement. */
-async function simulatedSensor(port: number) {
+async function simulatedSensor(port: number): Promise<Door & { stop(): Promise<unknown> }> {
   await listening(port);
   const client = await mqtt.connectAsync(`mqtt://127.0.0.1:${port}`);
   return {
-    cross: async (direction: 'in' | 'out') => {
-      const crossing = { id: clock.uuid(), time: new Date(clock.now()).toISOString(), direction };
-      await client.publishAsync('counters/front-door', JSON.stringify(crossing), { qos: 1 });
+    cross: async (...ways) => {
+      for (const way of ways) {
+        await client.publishAsync('counters/front-door', crossing(way), { qos: 1 });
+      }
     },
     stop: () => client.endAsync(true),
   };
@@ -241,26 +198,6 @@ function installation(folder: string, wanted: 'tree' | 'package'): Installed {
   return { from: deb, footbridge: node(file), footbridge_hq: here };
 }
 
-interface Typed {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-async function typed(command: readonly string[], words: readonly string[]): Promise<Typed> {
-  const [file = '', ...rest] = command;
-  const child = spawn(file, [...rest, ...words], { stdio: ['ignore', 'pipe', 'pipe'] });
-  const output = { stdout: '', stderr: '' };
-  child.stdout.on('data', (chunk) => {
-    output.stdout += chunk;
-  });
-  child.stderr.on('data', (chunk) => {
-    output.stderr += chunk;
-  });
-  const [code] = (await once(child, 'close')) as [number | null];
-  return { code, ...output };
-}
-
 async function untilKnown<T>(ask: () => Promise<T | null>): Promise<T | null> {
   const until = clock.monotonic() + 30_000;
   for (;;) {
@@ -300,8 +237,4 @@ async function listening(port: number): Promise<void> {
     await clock.sleep(10);
   }
   throw new Error(`nobody listens on port ${port}`);
-}
-
-function seconds(ms: number): number {
-  return Math.round(ms / 10) / 100;
 }

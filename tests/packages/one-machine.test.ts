@@ -6,10 +6,18 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { crossing, type Door, followPrinted, seconds } from '../../bench/printed-path.ts';
 import { DebianRoot, debianBase, missingForDebian } from '../../packaging/debian-root.ts';
 import { systemClock } from '../../shared/runtime/clock.ts';
+import { printLine } from '../../shared/runtime/command-output.ts';
 import { built, versionToCome } from './built.ts';
 import { documented } from './install-guide.ts';
+
+const minute_ms = 60_000;
+/** From an installed package to a passed walk test. */
+const limits = { walk_test_s: 90, commands: 8 };
+/** Who walked through the side door in its walk test. */
+const walked = { in: 2, out: 1 };
 
 const folder = (name: string) => mkdtempSync(join(tmpdir(), `footbridge-${name}-`));
 const missing = missingForDebian();
@@ -33,9 +41,19 @@ suite(`a plain Debian${why}`, () => {
     const named = files.reduce((text, [name, file]) => text.replaceAll(name, file), line);
     return sh(named.replace(/^apt /, 'apt-get -y '));
   };
+  const speak = (topic: string, messages: readonly string[]) => {
+    const sensor = join(import.meta.dirname, 'sensor.js');
+    return debian.fromOutside(process.execPath, sensor, topic, ...messages);
+  };
+  /** Minutes of the front door: three people in and one out in each. */
   const tell = async (count: number) => {
-    const people = join(import.meta.dirname, 'people.js');
-    await debian.fromOutside(process.execPath, people, String(told), String(count));
+    const now = Math.floor(systemClock.now() / minute_ms) * minute_ms;
+    const at = (minutes: number) => new Date(now - minutes * minute_ms).toISOString();
+    const messages = Array.from({ length: count }, (_, i) => {
+      const id = told + i;
+      return JSON.stringify({ id, from: at(id + 1), to: at(id), in: 3, out: 1 });
+    });
+    await speak('counters/front-door', messages);
     told += count;
   };
   const waiting = async () => (await json('footbridge buffer stats')) as { buffered: number };
@@ -99,28 +117,53 @@ suite(`a plain Debian${why}`, () => {
   });
 
   test('takes the gateway, which counts at once under a user of its own', async () => {
-    let printed = '';
-    for (const line of documented('At headquarters', {}, 1)) printed += await type(line);
-    const token = /fbt_[\w-]+/.exec(printed)?.[0] ?? '';
-    const instead = { 'https://hq.example.com': 'http://127.0.0.1:8480', 'fbt_…': token };
-    const typed = documented('In the store', { ...instead, NAME: 'daemon' });
-    for (const line of typed.filter((each) => !each.endsWith('doctor'))) await type(line);
+    const typed = documented('In the store', { NAME: 'daemon' });
+    const begun = systemClock.monotonic();
+    for (const line of typed.filter((each) => /^(apt|adduser) /.test(each))) await type(line);
+    printLine(`installation of the gateway  ${seconds(systemClock.monotonic() - begun)} s`);
     expect(await sh('systemctl is-active footbridge')).toBe('active\n');
     expect(await sh('ps -o user= -C node | sort -u')).toContain('footbri');
     expect(await sh('stat -c "%U:%G %a" /var/lib/footbridge')).toBe('footbridge:footbridge 750\n');
     await expect(
       sh('runuser -u daemon -- cat /var/lib/footbridge/buffer.sqlite'),
     ).rejects.toThrow();
+  });
+
+  test('leads from an enrolment to a passed walk test by what each command prints', async () => {
+    let printed = '';
+    for (const line of documented('At headquarters', {}, 1)) printed += await type(line);
+    const token = /fbt_[\w-]+/.exec(printed)?.[0] ?? '';
+    const instead = { 'https://hq.example.com': 'http://127.0.0.1:8480', 'fbt_…': token };
+    const enroll = documented('In the store', instead).find((each) => / enroll /.test(each)) ?? '';
+    const cross: Door['cross'] = async (...ways) => {
+      await speak('counters/side-door', ways.map(crossing));
+    };
+    await cross('in');
+
+    const at = { door: { cross }, socket: debian.file('/var/lib/footbridge/footbridge.sock') };
+    const [footbridge = '', ...words] = enroll.split(' ');
+    const seen = await followPrinted([...debian.entering, footbridge], words, at);
+    const { commands, walk_test_s } = seen;
+    for (const line of commands) printLine(`  ${line}`);
+    printLine(`enrolment to a passed walk test  ${walk_test_s} s, limit ${limits.walk_test_s}`);
+    printLine(`commands typed  ${commands.length}, limit ${limits.commands}`);
+    expect(seen.verdict).toBe('PASSED');
+    expect(walk_test_s).toBeLessThan(limits.walk_test_s);
+    expect(commands.length).toBeLessThanOrEqual(limits.commands);
+    expect(commands.at(-1)).toBe('footbridge doctor');
     expect(await sh('runuser -u daemon -G footbridge -- footbridge status')).toContain(
       'mad-1 of acme',
     );
+    await expect.poll(atHq, { timeout: 60_000 }).toEqual(walked);
   });
 
   test('counts a person at headquarters', async () => {
     const profile = '--profile json-interval --topic counters/front-door';
     await sh(`footbridge sensor pair front-door ${profile}`);
     await tell(1);
-    await expect.poll(atHq, { timeout: 60_000 }).toEqual({ in: 3, out: 1 });
+    await expect
+      .poll(atHq, { timeout: 60_000 })
+      .toEqual({ in: walked.in + 3, out: walked.out + 1 });
     expect(await sh('footbridge doctor')).toContain('good');
   });
 
@@ -154,7 +197,7 @@ suite(`a plain Debian${why}`, () => {
     ]) {
       await type(line);
     }
-    const everybody = { in: 3 * told, out: told };
+    const everybody = { in: walked.in + 3 * told, out: walked.out + told };
     await expect.poll(atHq, { timeout: 60_000 }).toEqual(everybody);
     await expect.poll(waiting, { timeout: 60_000 }).toMatchObject({ buffered: 0 });
     expect(await atHq()).toEqual(everybody);
