@@ -54,6 +54,24 @@ const tortures: Record<string, { runs: number; load: () => Promise<Torture> }> =
       };
     },
   },
+  silence: {
+    runs: 2_000,
+    load: async () => {
+      const { watchSilence } = await import('./silence.ts');
+      return async ({ runs, seed }) => {
+        const result = watchSilence(runs, seed);
+        const { sensor_years, false_alarms_per_sensor_year: a_year, delay_min } = result;
+        return {
+          document: { ...result },
+          isHeld: a_year < 0.1 && delay_min <= 45,
+          lines: [
+            `${sensor_years} sensor-years: ${a_year.toFixed(3)} false alarms in each (limit 0.1), ` +
+              `a dead one is called blind after ${delay_min.toFixed(1)} open minutes (limit 45)`,
+          ],
+        };
+      };
+    },
+  },
   payloads: {
     runs: 1_000_000,
     load: async () => {
@@ -77,7 +95,10 @@ const tortures: Record<string, { runs: number; load: () => Promise<Torture> }> =
 const program = new Command('torture')
   .description('Breaks things at random moments and checks that the law holds.')
   .argument('[name]', Object.keys(tortures).join(', '), 'path')
-  .option('--runs <number>', 'how often (path: 50 kills, rtu: 1000000 answers)')
+  .option(
+    '--runs <number>',
+    'how often (path: 50 kills, rtu: 1000000 answers, silence: 2000 doors)',
+  )
   .option('--seed <number>', 'the same seed does the same harm')
   .option('--seeds <first-last>', 'one after another, added up in the file of --log')
   .option('--log <file>', 'where done seeds stand; those are left out when it is asked again')
