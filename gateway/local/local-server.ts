@@ -2,7 +2,7 @@
  * The daemon's Unix socket: what the CLI speaks to. Whoever may open the socket file may use it, so
  * the file's mode is the access control.
  */
-import { chmodSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import type { Part } from '../../shared/runtime/lifecycle.ts';
 import type { CommissioningRecord } from '../../shared/wire/commissioning.ts';
 import type { QuarantineRow } from '../buffer/entry.ts';
@@ -83,8 +83,11 @@ export class LocalServer implements Part {
   /** The buffer's lock has proved that no other daemon runs, so a socket file left over is dead. */
   async start(): Promise<void> {
     rmSync(this.#path, { force: true });
-    await this.#server.listen({ path: this.#path });
-    chmodSync(this.#path, 0o660);
+    // The file is there within this call, with its rights: a chmod after it would leave a moment open.
+    const umask = process.umask(0o117);
+    const listening = this.#server.listen({ path: this.#path });
+    process.umask(umask);
+    await listening;
   }
 
   async stop(): Promise<void> {

@@ -10,7 +10,7 @@ describeOnEngines('hours around every change of every zone’s clock, 2000 to 20
   beforeAll(async () => {
     hq = await openTestDatabase(engine);
     await findClockChanges(hq);
-  }, 120_000);
+  }, 300_000);
   afterAll(() => hq.close());
 
   it('are there to be tested', async () => {
@@ -41,7 +41,7 @@ describeOnEngines('hours around every change of every zone’s clock, 2000 to 20
           <> date_trunc('hour', m.m at time zone m.zone)
         or min(utc_offset(h.start_time, m.zone)) <> utc_offset(m.m, m.zone)`);
     expect(wrong).toEqual([]);
-  }, 180_000);
+  }, 300_000);
 
   it('sum up to the readings, and so do days', async () => {
     // One zone for each way in which a clock ever moved: by how much, and at which local time.
@@ -70,5 +70,5 @@ describeOnEngines('hours around every change of every zone’s clock, 2000 to 20
     }
     await rollEverything(hq.db);
     expect(await wrongSums(hq)).toEqual([]);
-  }, 180_000);
+  }, 300_000);
 });
