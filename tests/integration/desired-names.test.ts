@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { configurationOf, configureGateway } from '../../cloud-sync/gateways/configuration.ts';
 import { listGateways } from '../../cloud-sync/gateways/registry.ts';
 import { DaemonAtHq } from '../support/daemon-at-hq.ts';
-import { addTestStore, type Hq, openHq, type TestStore } from '../support/hq.ts';
+import { addTestStore, eventually, type Hq, openHq, type TestStore } from '../support/hq.ts';
 import { engines } from '../support/postgres.ts';
 import { Workspace } from '../support/workspace.ts';
 
@@ -28,14 +28,6 @@ describe('names that HQ wants', () => {
   const wanted = (gateway_id: string, sensors: object[], regions: object[] = []) =>
     configureGateway(hq.db, store.organization, gateway_id, { sensors, regions } as never);
   const atHq = (gateway_id: string) => configurationOf(hq.db, store.organization, gateway_id);
-  async function until<T>(ask: () => Promise<T>, holds: (seen: T) => boolean): Promise<T> {
-    let seen = await ask();
-    for (let looks = 0; !holds(seen) && looks < 400; looks += 1) {
-      await new Promise((resolve) => setTimeout(resolve, 50));
-      seen = await ask();
-    }
-    return seen;
-  }
 
   test('are in use with the next heartbeat, and nothing that counts notices', async () => {
     const daemon = await DaemonAtHq.at(hq, store, workspace, { sensors: [ceiling] });
@@ -57,12 +49,12 @@ describe('names that HQ wants', () => {
     // A message that was counted under the old name is the same message.
     await daemon.count(5, 6);
     await daemon.until('delivered', ({ buffer }) => buffer.settled_sequence === 6);
-    const seen = await until(
+    const seen = await eventually(
       () => atHq(daemon.gateway_id),
       ({ applied_version }) => applied_version === 1,
     );
     expect(seen).toMatchObject({ version: 1, applied_version: 1, refused: null });
-    const names = await until(
+    const names = await eventually(
       () =>
         hq.asOwner<{ name: string }>(
           `select name from public.sensor_metadata where store_id = $1 and gateway_id = $2
@@ -90,7 +82,7 @@ describe('names that HQ wants', () => {
     });
     expect(refused.sensors.map(({ name }) => name)).toEqual(['Door A']);
     const gateways = () => listGateways(hq.db, store.organization, store.code);
-    const [listed] = await until(
+    const [listed] = await eventually(
       async () => (await gateways()).filter((one) => one.gateway_id === daemon.gateway_id),
       ([row]) => row?.configuration_fault !== null,
     );
