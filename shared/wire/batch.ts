@@ -74,9 +74,10 @@ const wholeFault = (value: number) => (Number.isInteger(value) ? null : 'is not 
 const secondsFault = (value: number) =>
   value === 0 || value >= 0.001 ? null : 'is less than a millisecond';
 
+const sequences = numbers({ min: 1, max: Number.MAX_SAFE_INTEGER }, wholeFault);
 const places = numbers({ min: 0, max: batch_rows_max }, wholeFault);
 const sharedColumns = {
-  sequence: numbers({ min: 1, max: Number.MAX_SAFE_INTEGER }, wholeFault),
+  sequence: sequences,
   /** Index into `sensors`. */
   sensor: places,
   observed_at: numbers(instants, wholeFault),
@@ -104,7 +105,7 @@ const zonesSchema = z.strictObject({
 });
 
 /**
- * A batch of readings. `epoch` names one life of the buffer file and `first_sequence..last_sequence`
+ * A batch of readings. `epoch` names the process that appended them and `first_sequence..last_sequence`
  * the part of its log that this batch settles: sequences in the range that no row carries were
  * quarantined in the store and stand in its ledger.
  */
@@ -115,6 +116,10 @@ export const batchSchema = z
     epoch: z.uuid(),
     first_sequence: sequence,
     last_sequence: sequence,
+    /** Sequences in the range that another batch settles: their people are in a reading of it. */
+    absent: sequences.optional(),
+    /** Sequences beyond the range that this one settles: their people are in its readings. */
+    included: sequences.optional(),
     sensors: column(sensorIdSchema),
     regions: column(text(100).min(1)),
     counts: countsSchema,
@@ -152,6 +157,9 @@ export const batchSchema = z
     }
     if (batch.zones.region.some((index) => index >= batch.regions.length)) {
       context.addIssue({ code: 'custom', path: ['zones', 'region'], message: 'names no region' });
+    }
+    if (batch.absent?.some((s) => s < batch.first_sequence || s > batch.last_sequence)) {
+      context.addIssue({ code: 'custom', path: ['absent'], message: 'lies outside the range' });
     }
     if (repeats(batch.counts.sequence, batch.zones.sequence)) {
       context.addIssue({ code: 'custom', path: ['counts', 'sequence'], message: 'repeats' });

@@ -49,6 +49,22 @@ const lossReport = z.object({
   count: z.number().int().min(0).max(1_000_000_000_000),
 });
 
+const sequence = z.number().int().min(1).max(Number.MAX_SAFE_INTEGER);
+
+/**
+ * The part of the log that one process appended. Each has an epoch of its own: of two lives that an
+ * old image of a disk gives one buffer, no two readings have the same epoch and sequence.
+ */
+const epochReport = z.object({
+  epoch: z.uuid(),
+  first_sequence: sequence,
+  /** The last that is in the log, or that it ever had where later ones are another epoch's. */
+  last_sequence: z.number().int().min(0).max(Number.MAX_SAFE_INTEGER),
+});
+export type EpochReport = z.infer<typeof epochReport>;
+
+export const epochs_max = 1_000;
+
 export const heartbeatSchema = z.object({
   version: text(50),
   epoch: z.uuid(),
@@ -71,6 +87,13 @@ export const heartbeatSchema = z.object({
   settled_sequence: z.number().int().min(0).optional(),
   /** The first sequence that this gateway delivers: what is older was delivered as another. */
   first_sequence: z.number().int().min(1).optional(),
+  /** What the log is made of, oldest first; its last is the one that this process appends to. */
+  epochs: z.array(epochReport).max(epochs_max).optional(),
+  /** Sensors with a running total whose count since the last process waits for HQ's answer. */
+  held: z
+    .array(z.object({ sensor_id: sensorIdSchema, since: instant }))
+    .max(1_000)
+    .optional(),
   /** Of the disk that holds the buffer; older gateways do not say. */
   disk: z
     .object({ free_bytes: z.number().int().min(0), total_bytes: z.number().int().min(0) })
@@ -94,6 +117,27 @@ export const heartbeatAnswerSchema = z.object({
   /** What HQ's ledger has of this epoch, all reasons together: more than was told means that the
    * gateway's disk is older than HQ's memory. */
   lost: z.number().int().min(0).optional(),
+  /** What HQ has of each epoch that it was told of, within what it was told. */
+  epochs: z
+    .array(z.object({ epoch: z.uuid(), settled: z.array(z.tuple([sequence, sequence])) }))
+    .optional(),
+  /**
+   * What HQ has of the sensors that hold a count, from `since` on: from a life of the gateway whose
+   * disk is gone. Those of which it has nothing are left out.
+   */
+  counted: z
+    .array(
+      z.object({
+        sensor_id: sensorIdSchema,
+        in: z.number().int().min(0),
+        out: z.number().int().min(0),
+        /** End of the last of these intervals, ms since the epoch. */
+        until: instant,
+        /** Whether the counter was reset or ran over inside one of them. */
+        is_reset: z.boolean(),
+      }),
+    )
+    .optional(),
   /** HQ wants a new key, see credential.ts. */
   rotate: z.boolean().optional(),
   /** What the gateway is to go by, when that is another version than it said; see configuration.ts. */
