@@ -61,9 +61,8 @@ const epochReport = z.object({
   /** The last that is in the log, or that it ever had where later ones are another epoch's. */
   last_sequence: z.number().int().min(0).max(Number.MAX_SAFE_INTEGER),
 });
-export type EpochReport = z.infer<typeof epochReport>;
 
-export const epochs_max = 1_000;
+const epochs_max = 1_000;
 
 export const heartbeatSchema = z.object({
   version: text(50),
