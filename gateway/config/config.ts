@@ -199,7 +199,7 @@ export const configSchema = z.strictObject({
   /** HQ calls a gateway offline after 180 s without one. */
   heartbeat_interval_s: z.number().int().min(1).max(60).default(60),
   send_interval_s: z.number().min(0.1).max(600).default(5),
-  /** Longest pause between tries while HQ is away. */
+  /** Longest pause between tries of the backlog while HQ is away; the present tries each minute. */
   retry_max_s: z.number().min(1).max(3600).default(900),
   hq: hqSchema.default({}),
   page: page.prefault({}),

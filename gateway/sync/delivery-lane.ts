@@ -20,7 +20,7 @@ export interface LaneOptions {
   readonly credential: Credential;
   /** Pause while there is nothing to send, so that readings gather into one request. */
   readonly send_interval_ms: number;
-  /** Longest pause between tries while HQ is away. */
+  /** Longest pause between tries of the backlog while HQ is away. */
   readonly retry_max_ms: number;
   /** Readings in a batch; fewer where the line is slow. */
   readonly rows_max: number;
@@ -38,6 +38,19 @@ export interface LanesTogether {
   budget: BacklogBudget;
   /** Aborted, and replaced, when an idle lane may have something to do. */
   wake: AbortController;
+  /** Aborted, and replaced, when HQ has answered a lane that it did not answer before. */
+  recovery: AbortController;
+}
+
+/** Before HQ has granted anything. */
+export function newLanes(): LanesTogether {
+  return {
+    held: new Set(),
+    taking: Promise.resolve(),
+    budget: { in_flight: 1, pause_ms: 0 },
+    wake: new AbortController(),
+    recovery: new AbortController(),
+  };
 }
 
 export interface LaneStatus {
@@ -49,9 +62,13 @@ export interface LaneStatus {
 }
 
 const retry_base_ms = 1_000;
+/** A person waits for the present; a request a minute is what the heartbeat costs an HQ anyway. */
+const live_retry_max_ms = 60_000;
 const disk_retry_ms = 1_000;
 /** A refused credential is not cured by hurry. */
 const refused_pause_ms = 60_000;
+/** One batch in fifteen then finds out whether the line takes more than it did. */
+const shrunk_growth = 1.05;
 
 export class DeliveryLane {
   readonly #lane: Lane;
@@ -61,7 +78,11 @@ export class DeliveryLane {
   readonly #together: LanesTogether;
   #status: LaneStatus = { state: 'idle', error: null, last_delivered_at: null };
   #rows_max: number;
+  /** By how much the next batch may be larger than one that was delivered. */
+  #growth = 2;
   #attempt = 0;
+  /** HQ, or its absence, has named no time: the pause is our own guess. */
+  #isGuessing = false;
 
   constructor(lane: Lane, place: number, options: LaneOptions, together: LanesTogether) {
     this.#lane = lane;
@@ -79,7 +100,7 @@ export class DeliveryLane {
   async run(stopped: AbortSignal): Promise<void> {
     const { clock } = this.#options;
     while (!stopped.aborted) {
-      const { signal } = this.#together.wake;
+      const { wake, recovery } = this.#together;
       let pause_ms: number;
       try {
         pause_ms = await this.#deliverNext(stopped);
@@ -89,12 +110,14 @@ export class DeliveryLane {
         pause_ms = disk_retry_ms;
       }
       const isIdle = this.#status.state === 'idle' && this.#lane === 'backlog';
-      await clock.sleep(pause_ms, isIdle ? AbortSignal.any([stopped, signal]) : stopped);
+      const news = isIdle ? wake.signal : this.#isGuessing ? recovery.signal : undefined;
+      await clock.sleep(pause_ms, news === undefined ? stopped : AbortSignal.any([stopped, news]));
     }
   }
 
   /** @returns the pause before the next batch, ms. */
   async #deliverNext(stopped: AbortSignal): Promise<number> {
+    this.#isGuessing = false;
     const next = await this.#take();
     if (next === null) {
       this.#status = { ...this.#status, state: 'idle', error: null };
@@ -143,20 +166,43 @@ export class DeliveryLane {
       case 'split':
         await this.#split(sent, outcome);
         return 0;
+      case 'shrink':
+        if (sent.rows === 1) return this.#retry({ after_ms: null, reason: outcome.reason });
+        await this.#shrink(sent, outcome.reason);
+        return 0;
       case 'refused':
         this.#failing('refused', outcome.reason);
-        return refused_pause_ms;
-      case 'retry': {
-        const { clock, retry_max_ms } = this.#options;
-        this.#failing('retrying', outcome.reason);
-        const bounds = { base_ms: retry_base_ms, cap_ms: retry_max_ms };
-        const wait_ms = backoff_ms(this.#attempt, bounds, clock.random);
-        this.#attempt += 1;
-        // Whom HQ turned away together must not come back together.
-        const asked_ms = (outcome.after_ms ?? 0) * (1 + clock.random());
-        return Math.max(asked_ms, wait_ms);
-      }
+        return refused_pause_ms * (1 + this.#options.clock.random());
+      case 'retry':
+        return this.#retry(outcome);
     }
+  }
+
+  /** @returns how long to wait: as HQ said, or a guess that grows; never all stores at once. */
+  #retry({ after_ms, reason }: { after_ms: number | null; reason: string }): number {
+    const { clock, retry_max_ms } = this.#options;
+    this.#failing('retrying', reason);
+    this.#isGuessing = after_ms === null;
+    const wait_ms = backoff_ms(this.#attempt, this.#retryBounds(retry_max_ms), clock.random);
+    this.#attempt += 1;
+    if (this.#lane === 'backlog') this.#knockAlone();
+    // Whom HQ turned away together must not come back together.
+    return Math.max((after_ms ?? 0) * (1 + clock.random()), wait_ms);
+  }
+
+  /** Until HQ grants lanes anew, one asks whether it is there. */
+  #knockAlone(): void {
+    const { in_flight, pause_ms } = this.#together.budget;
+    this.#together.budget = { in_flight: Math.min(in_flight, 1), pause_ms };
+  }
+
+  /** Who waited in company comes back in company: the pause that HQ granted last says how many. */
+  #retryBounds(retry_max_ms: number): { base_ms: number; cap_ms: number } {
+    if (this.#lane === 'live') {
+      return { base_ms: retry_base_ms, cap_ms: Math.min(live_retry_max_ms, retry_max_ms) };
+    }
+    const base_ms = Math.max(retry_base_ms, this.#together.budget.pause_ms);
+    return { base_ms, cap_ms: retry_max_ms };
   }
 
   async #delivered(
@@ -168,9 +214,11 @@ export class DeliveryLane {
     if (rejected.length > 0) log.warn({ rejected: rejected.length }, 'HQ refused readings');
     if (backlog !== undefined) this.#together.budget = backlog;
     this.#wakeIdleLanes();
+    if (this.#attempt > 0) this.#wakeGuessingLanes();
     const isFull = rows >= this.#rows_max;
     this.#attempt = 0;
-    this.#rows_max = Math.min(this.#rows_max * 2, rows_max, batch_rows_max);
+    const grown = Math.ceil(this.#rows_max * this.#growth);
+    this.#rows_max = Math.min(grown, rows_max, batch_rows_max);
     this.#status = { state: 'delivering', error: null, last_delivered_at: clock.now() };
     if (this.#lane === 'backlog') return this.#together.budget.pause_ms;
     return isFull ? 0 : send_interval_ms;
@@ -181,6 +229,13 @@ export class DeliveryLane {
     const { wake } = this.#together;
     this.#together.wake = new AbortController();
     wake.abort();
+  }
+
+  /** HQ is back: who only guesses when it will be need not wait for that. */
+  #wakeGuessingLanes(): void {
+    const { recovery } = this.#together;
+    this.#together.recovery = new AbortController();
+    recovery.abort();
   }
 
   /** Halves the batch until the reading that HQ cannot take stands alone, and sets that aside. */
@@ -195,6 +250,18 @@ export class DeliveryLane {
       return;
     }
     await buffer.abandon(batch.batch_id);
+    this.#halve(rows);
+  }
+
+  async #shrink({ batch, rows }: OutgoingBatch, reason: string): Promise<void> {
+    await this.#options.buffer.abandon(batch.batch_id);
+    this.#halve(rows);
+    // Whoever refuses this size will refuse it again: up to it in small steps.
+    this.#growth = shrunk_growth;
+    this.#options.log.warn({ rows, detail: reason }, 'a batch was too large for the line');
+  }
+
+  #halve(rows: number): void {
     this.#rows_max = Math.max(1, Math.ceil(Math.min(rows, this.#rows_max) / 2));
   }
 

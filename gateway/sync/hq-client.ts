@@ -139,6 +139,7 @@ async function answerOf(sent: http.ClientRequest): Promise<HttpAnswer> {
   return {
     status: response.statusCode ?? 0,
     retry_after: response.headers['retry-after'] ?? null,
+    date: response.headers.date ?? null,
     body: Buffer.concat(chunks).toString('utf8'),
   };
 }

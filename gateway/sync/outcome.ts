@@ -13,6 +13,8 @@ export type Outcome =
   | { readonly kind: 'retry'; readonly after_ms: number | null; readonly reason: string }
   /** HQ will never take these rows together: halve the batch; one row alone goes to quarantine. */
   | { readonly kind: 'split'; readonly code: string; readonly detail: string }
+  /** Too much at once for somebody on the way, who knows nothing of readings: send fewer. */
+  | { readonly kind: 'shrink'; readonly reason: string }
   /** The credential is not accepted: keep everything, ask the person to enrol again. */
   | { readonly kind: 'refused'; readonly reason: string };
 
@@ -20,6 +22,8 @@ export interface HttpAnswer {
   readonly status: number;
   /** The Retry-After header, or null. */
   readonly retry_after: string | null;
+  /** The Date header: the clock by which a Retry-After that is a date was meant; or null. */
+  readonly date: string | null;
   readonly body: string;
 }
 
@@ -30,6 +34,9 @@ export interface Sent {
   readonly last_sequence: number;
   readonly rows: number;
 }
+
+/** Nobody may send a gateway away for longer. */
+const after_max_ms = 3_600_000;
 
 export function outcomeOf(answer: HttpAnswer, sent: Sent): Outcome {
   const { status } = answer;
@@ -42,7 +49,8 @@ export function outcomeOf(answer: HttpAnswer, sent: Sent): Outcome {
   if ([400, 413, 415, 422].includes(status) && error !== null) {
     return { kind: 'split', code: error.code, detail: error.detail ?? error.message };
   }
-  return { kind: 'retry', after_ms: retryAfter_ms(answer.retry_after), reason };
+  if (status === 413) return { kind: 'shrink', reason };
+  return { kind: 'retry', after_ms: retryAfter_ms(answer), reason };
 }
 
 /** An answer that does not account for every row is no answer: asking again is always safe. */
@@ -74,8 +82,10 @@ function json(text: string): unknown {
   }
 }
 
-/** Seconds or an HTTP date (RFC 9110 10.2.3); a date needs two equal clocks, so it is left out. */
-function retryAfter_ms(header: string | null): number | null {
-  const seconds = header === null ? Number.NaN : Number(header);
-  return Number.isFinite(seconds) && seconds >= 0 ? Math.min(seconds, 3600) * 1000 : null;
+/** Seconds, or a date (RFC 9110 10.2.3) by the clock of whoever answered: ours may be another. */
+function retryAfter_ms({ retry_after, date }: HttpAnswer): number | null {
+  if (retry_after === null) return null;
+  const by_date_ms = Date.parse(retry_after) - Date.parse(date ?? '');
+  const after_ms = /^\d+$/.test(retry_after) ? Number(retry_after) * 1000 : by_date_ms;
+  return Number.isFinite(after_ms) ? Math.min(Math.max(after_ms, 0), after_max_ms) : null;
 }

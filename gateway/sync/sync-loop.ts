@@ -4,12 +4,7 @@
  */
 import type { Part } from '../../shared/runtime/lifecycle.ts';
 import { backlog_lanes_max } from '../../shared/wire/batch.ts';
-import {
-  DeliveryLane,
-  type LaneOptions,
-  type LaneStatus,
-  type LanesTogether,
-} from './delivery-lane.ts';
+import { DeliveryLane, type LaneOptions, type LaneStatus, newLanes } from './delivery-lane.ts';
 
 export interface SyncStatus {
   readonly state: LaneStatus['state'] | 'stopped';
@@ -31,12 +26,7 @@ export class SyncLoop implements Part {
   #isStopped = false;
 
   constructor(options: LaneOptions) {
-    const together: LanesTogether = {
-      held: new Set(),
-      taking: Promise.resolve(),
-      budget: { in_flight: 1, pause_ms: 0 },
-      wake: new AbortController(),
-    };
+    const together = newLanes();
     this.#options = options;
     const backlog = Array.from(
       { length: backlog_lanes_max },

@@ -1,119 +1,37 @@
-import http from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { join } from 'node:path';
-import { gunzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
-import { ReadingBuffer } from '../../gateway/buffer/reading-buffer.ts';
-import { newMeterState } from '../../gateway/meters/meter.ts';
-import { HqClient } from '../../gateway/sync/hq-client.ts';
 import { SyncLoop } from '../../gateway/sync/sync-loop.ts';
 import { systemClock } from '../../shared/runtime/clock.ts';
 import { silentLog } from '../../shared/runtime/log.ts';
-import { type Batch, batchSchema } from '../../shared/wire/batch.ts';
 import { eventually } from '../support/hq.ts';
+import {
+  accepted,
+  type Reply,
+  refusal,
+  type Script,
+  scriptedHq as scripted,
+  sequencesOf,
+  storeWith as storeOf,
+} from '../support/scripted-hq.ts';
 import { Workspace } from '../support/workspace.ts';
 
 const workspace = new Workspace();
-const noon = Date.UTC(2026, 0, 15, 12);
-
-interface Posted {
-  readonly batch: Batch;
-  readonly bytes: string;
-  readonly lane: string | undefined;
-}
-interface Reply {
-  readonly status: number;
-  readonly body: unknown;
-  readonly headers?: Record<string, string>;
-}
-/** What the line does with a batch: null breaks it off without an answer. */
-type Script = (posted: Posted, all: readonly Posted[]) => Promise<Reply | null> | Reply | null;
-
-const accepted = ({ batch }: Posted, more: object = {}): Reply => ({
-  status: 200,
-  body: {
-    batch_id: batch.batch_id,
-    accepted: batch.counts.sequence.length,
-    duplicate: 0,
-    rejected: [],
-    ack_sequence: 0,
-    ...more,
-  },
-});
-const refusal = (status: number, code: string): Reply => ({
-  status,
-  body: { error: { code, message: 'm', hint: 'h' } },
-});
-
-/** The far end of the line, word for word as the script says. */
-async function scriptedHq(script: Script): Promise<{ url: string; posted: Posted[] }> {
-  const posted: Posted[] = [];
-  const server = http.createServer(async (request, response) => {
-    const chunks: Buffer[] = [];
-    for await (const chunk of request) chunks.push(chunk as Buffer);
-    const bytes = Buffer.concat(chunks);
-    const batch = batchSchema.parse(JSON.parse(gunzipSync(bytes).toString()));
-    const lane = request.headers['footbridge-lane']?.toString();
-    const one = { batch, bytes: bytes.toString('base64'), lane };
-    posted.push(one);
-    const reply = await script(one, posted);
-    if (reply === null) request.socket.destroy();
-    else response.writeHead(reply.status, reply.headers).end(JSON.stringify(reply.body));
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  workspace.onEnd(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, posted };
-}
+const scriptedHq = (script: Script) => scripted(workspace, script);
 
 /** A buffer on disk with so many readings, delivered by the gateway's own lanes. */
 async function storeWith(readings: number, url: string, rows_max: number) {
-  const { buffer } = await ReadingBuffer.open({
-    path: join(workspace.folder(), 'buffer.sqlite'),
-    mode: 'prompt',
-    quota_bytes: Number.POSITIVE_INFINITY,
-    clock: systemClock,
-    log: silentLog,
-  });
-  let counted = 0;
-  const entry = () => {
-    counted += 1;
-    const observed_at = noon + counted * 1_000;
-    const times = { observed_at, interval_s: 1, received_at: observed_at + 1_000, flags: 0 };
-    const reading = { kind: 'count' as const, sensor_id: 'door', ...times, in: 1, out: 0 };
-    const meter = { sensor_id: 'door', state: newMeterState };
-    return { readings: [reading], dedupe_key: null, meter, quarantined: [] };
-  };
-  const count = (times: number) => buffer.append(Array.from({ length: times }, entry));
-  await count(readings);
-  const client = new HqClient(url, systemClock);
-  const names = { organization: 'o', store: 's', timezone: 'Europe/Madrid' };
-  const ids = { gateway_id: systemClock.uuid(), credential_id: systemClock.uuid() };
-  const credential = { hq_url: url, secret: 'secret', ...names, ...ids };
+  const store = await storeOf(workspace, readings, url);
   const timing = { send_interval_ms: 20, retry_max_ms: 50, rows_max };
-  const parts = { buffer, client, credential, clock: systemClock, log: silentLog };
-  const sync = new SyncLoop({ ...parts, ...timing });
+  const sync = new SyncLoop({ ...store, ...timing, clock: systemClock, log: silentLog });
   sync.start();
-  workspace.onEnd(async () => {
-    await sync.stop();
-    client.close();
-    await buffer.close();
-  });
+  workspace.onEnd(() => sync.stop());
   const settled = () =>
     eventually(
-      () => buffer.stats(),
+      () => store.buffer.stats(),
       ({ buffered }) => buffered === 0,
     );
-  return { buffer, sync, count, settled };
+  return { ...store, sync, settled };
 }
 
-/** Sequences of all batches that were posted, each batch once. */
-function sequencesOf(posted: readonly Posted[]): number[] {
-  const batches = new Map(posted.map(({ batch }) => [batch.batch_id, batch.counts.sequence]));
-  return [...batches.values()].flat().sort((a, b) => a - b);
-}
 const all = (readings: number) => Array.from({ length: readings }, (_, i) => i + 1);
 
 test('lanes that work at once never send the same batch, and use as many as HQ grants', async () => {

@@ -10,8 +10,12 @@ const sent = {
 const ok = { batch_id: sent.batch_id, accepted: 2, duplicate: 1, rejected: [], ack_sequence: 3 };
 const refused = (sequence: number) => ({ sequence, code: 'no_partition', detail: '' });
 const error = (code: string) => JSON.stringify({ error: { code, message: 'm', detail: 'd' } });
-const answer = (status: number, body: string, retry_after: string | null = null) =>
-  outcomeOf({ status, body, retry_after }, sent);
+const answer = (
+  status: number,
+  body: string,
+  retry_after: string | null = null,
+  date: string | null = null,
+) => outcomeOf({ status, body, retry_after, date }, sent);
 
 test('an answer that accounts for every row is delivery', () => {
   expect(answer(200, JSON.stringify(ok)).kind).toBe('delivered');
@@ -54,4 +58,16 @@ test('HQ’s wish when to come back is obeyed, up to an hour', () => {
   expect(answer(503, error('overloaded'), '7')).toMatchObject({ after_ms: 7_000 });
   expect(answer(503, error('overloaded'), '999999')).toMatchObject({ after_ms: 3_600_000 });
   expect(answer(503, error('overloaded'), 'soon')).toMatchObject({ after_ms: null });
+  expect(answer(503, error('overloaded'), '-1')).toMatchObject({ after_ms: null });
+});
+
+test('a wish that is a date counts from the date of the answer, whatever the clock of the store says', () => {
+  const at = (second: number) => `Tue, 03 Mar 2026 10:00:0${second} GMT`;
+  expect(answer(503, '', at(9), at(2))).toMatchObject({ after_ms: 7_000 });
+  expect(answer(503, '', at(2), at(9))).toMatchObject({ after_ms: 0 });
+  expect(answer(503, '', at(9))).toMatchObject({ after_ms: null });
+});
+
+test('a proxy that finds a batch too large asks for smaller ones, and condemns no reading', () => {
+  expect(answer(413, '<h1>413 Request Entity Too Large</h1>')).toMatchObject({ kind: 'shrink' });
 });
