@@ -122,10 +122,10 @@ export async function heartbeatOf(parts: StatusParts): Promise<Heartbeat> {
 }
 
 function sensorReport(sensor: SensorStatus): Heartbeat['sensors'][number] {
-  const { sensor_id, name, profile, kind, last_seen_at, silent_after_s, battery_pct, faults } =
-    sensor;
+  const { sensor_id, name, profile, kind, last_seen_at, offline_since, silent_after_s } = sensor;
+  const { battery_pct, faults } = sensor;
   return {
-    ...{ sensor_id, name, profile, kind, last_seen_at, silent_after_s },
+    ...{ sensor_id, name, profile, kind, last_seen_at, offline_since, silent_after_s },
     ...(battery_pct === null ? {} : { battery_pct }),
     ...(Object.keys(faults).length === 0 ? {} : { faults }),
   };

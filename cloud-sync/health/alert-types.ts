@@ -28,6 +28,8 @@ export const alertKinds = {
   // One heartbeat that was long on its way is no clock.
   clock_skew: { severity: 'warning', pending_s: 150, recovering_s: five_min },
   backlog_old: { severity: 'warning', pending_s: five_min, recovering_s: five_min },
+  // What waited out an outage is settled minutes after it.
+  delivery_stalled: { severity: 'warning', pending_s: five_min, recovering_s: 0 },
   storage_failing: { severity: 'critical', pending_s: 0, recovering_s: five_min },
   // Two machines with one credential; gone when only one of them has spoken for an hour.
   gateway_cloned: { severity: 'critical', pending_s: 0, recovering_s: 0 },

@@ -14,6 +14,8 @@ export interface GatewayFacts {
   readonly delivered_at: number;
   readonly buffered: number;
   readonly durability: string;
+  /** Since when HQ has settled nothing although readings wait, HQ's clock; null: it settles. */
+  readonly stalled_since: number | null;
   /** When a second machine was last seen with its credential, HQ's clock; null: never. */
   readonly cloned_at: number | null;
   readonly disk_free_bytes: number | null;
@@ -30,6 +32,8 @@ const day_ms = 24 * hour_ms;
 /** From a minute on, readings stand in the wrong minute. */
 const skew_ms = { raise: 60_000, clear: 30_000 };
 const backlog_ms = { raise: hour_ms, clear: hour_ms / 4 };
+/** A batch takes seconds, on the slowest line a minute; a busy HQ sends nobody away for longer. */
+const stall_ms = { raise: hour_ms / 4, clear: 0 };
 const lost_an_hour = { raise: 10, clear: 0 };
 /** Of the disk in use; what a store's disk needs to go on for days without HQ is the last tenth. */
 const disk_used_pct = { raise: 90, clear: 87 };
@@ -79,6 +83,18 @@ function judgeGateway(gateway: GatewayFacts, line: Line, verdicts: Verdicts): vo
       `is ${Math.round(behind / 60_000)} minutes behind`,
       `${gateway.buffered} readings wait in the store. They arrive; reports lack them until then. ` +
         'Check the store’s line and what HQ answers (`footbridge doctor`).',
+    ),
+  );
+  const stalled = gateway.heartbeat_at - (gateway.stalled_since ?? gateway.heartbeat_at);
+  verdicts.over(
+    line,
+    stalled,
+    stall_ms,
+    about(
+      'delivery_stalled',
+      `has delivered nothing for ${Math.round(stalled / 60_000)} minutes`,
+      `Its heartbeats arrive, and ${gateway.buffered} readings wait. Something on the way takes small ` +
+        'requests only, or HQ refuses a batch: `footbridge doctor` in the store, the log here.',
     ),
   );
   verdicts.say(

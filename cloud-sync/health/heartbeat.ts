@@ -84,12 +84,13 @@ async function storeState(
   now_ms: number,
 ): Promise<void> {
   await query(
-    `insert into app.gateway_state (organization_id, gateway_id, store_id, heartbeat_at, sent_at,
+    `insert into app.gateway_state as t (organization_id, gateway_id, store_id, heartbeat_at, sent_at,
        delivered_at, version, epoch, buffered, oldest_unsent_at, durability, sources,
-       disk_free_bytes, disk_total_bytes, certificates, configuration_version, configuration_refused)
+       disk_free_bytes, disk_total_bytes, certificates, configuration_version, configuration_refused,
+       settled_sequence)
      values ($1, $2, $3, to_timestamp($4::float8 / 1000), to_timestamp($5::float8 / 1000),
        to_timestamp($6::float8 / 1000), $7, $8, $9, to_timestamp($10::float8 / 1000), $11, $12, $13, $14, $15,
-       $16, $17)
+       $16, $17, $18)
      on conflict (organization_id, gateway_id) do update set
        heartbeat_at = excluded.heartbeat_at, sent_at = excluded.sent_at,
        delivered_at = excluded.delivered_at, version = excluded.version, epoch = excluded.epoch,
@@ -98,7 +99,11 @@ async function storeState(
        disk_free_bytes = excluded.disk_free_bytes, disk_total_bytes = excluded.disk_total_bytes,
        certificates = excluded.certificates,
        configuration_version = excluded.configuration_version,
-       configuration_refused = excluded.configuration_refused`,
+       configuration_refused = excluded.configuration_refused,
+       settled_sequence = excluded.settled_sequence,
+       stalled_since = case when excluded.buffered > 0 and excluded.epoch = t.epoch
+           and excluded.settled_sequence = t.settled_sequence
+         then coalesce(t.stalled_since, excluded.heartbeat_at) end`,
     [
       organization_id,
       gateway_id,
@@ -117,6 +122,7 @@ async function storeState(
       JSON.stringify(heartbeat.certificates ?? []),
       heartbeat.configuration?.version ?? null,
       json(heartbeat.configuration?.refused),
+      heartbeat.settled_sequence ?? null,
     ],
   );
   await query(

@@ -17,7 +17,8 @@ export async function observeGateways(
   const facts = await query<Omit<GatewayFacts, 'lost_in_an_hour'>>(
     `select g.id as gateway_id, g.store_id, g.name, ${ms('t.heartbeat_at')} as heartbeat_at,
        ${ms('t.sent_at')} as sent_at, ${ms('t.delivered_at')} as delivered_at, t.buffered,
-       t.durability, ${ms('t.cloned_at')} as cloned_at, t.disk_free_bytes, t.disk_total_bytes, t.sources, t.certificates
+       t.durability, ${ms('t.stalled_since')} as stalled_since, ${ms('t.cloned_at')} as cloned_at,
+       t.disk_free_bytes, t.disk_total_bytes, t.sources, t.certificates
      from app.gateways g join app.gateway_state t
        on t.organization_id = g.organization_id and t.gateway_id = g.id
      where g.organization_id = $1 and g.revoked_at is null`,

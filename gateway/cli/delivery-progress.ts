@@ -10,17 +10,21 @@ export interface BacklogSample {
 /** The pace is that of this many looks: one batch more or less must not make the end jump. */
 export const samples_kept = 30;
 
-/** @param samples oldest first, at least one. */
-export function progressLine(samples: readonly BacklogSample[]): string {
+/**
+ * @param samples oldest first, at least one.
+ * @param error why HQ did not take the last batch, or null.
+ */
+export function progressLine(samples: readonly BacklogSample[], error: string | null): string {
   const first = samples[0];
   const last = samples.at(-1);
   if (first === undefined || last === undefined) return '';
   const waits = `${last.buffered} readings wait for HQ`;
   const seconds = (last.at - first.at) / 1000;
   if (last.buffered === 0) return 'HQ has every reading';
-  if (seconds === 0) return waits;
+  const why = error === null ? '' : `: ${error}`;
+  if (seconds === 0) return `${waits}${why}`;
   const pace = (first.buffered - last.buffered) / seconds;
-  if (pace <= 0) return `${waits}, none fewer since ${Math.round(seconds)} s`;
+  if (pace <= 0) return `${waits}, none fewer since ${Math.round(seconds)} s${why}`;
   const left_s = Math.ceil(last.buffered / pace);
   return `${waits}, ${Math.round(pace)} fewer a second, done in about ${duration(left_s)}`;
 }

@@ -63,9 +63,10 @@ const watch_every_ms = 1_000;
 async function watchDelivery(look: () => Promise<GatewayStatus>): Promise<void> {
   let samples: BacklogSample[] = [];
   for (;;) {
-    const { buffered } = (await look()).buffer;
+    const { buffer, uplink } = await look();
+    const { buffered } = buffer;
     samples = [...samples.slice(1 - samples_kept), { buffered, at: systemClock.monotonic() }];
-    printLine(progressLine(samples));
+    printLine(progressLine(samples, uplink.sync?.error ?? uplink.fault));
     if (buffered === 0) return;
     await systemClock.sleep(watch_every_ms);
   }

@@ -1,11 +1,17 @@
 /** What is wrong on the way to HQ, and with time. Pure. */
 import { type Finding, found, good } from '../../shared/findings/finding.ts';
+import type { SyncStatus } from '../sync/sync-loop.ts';
 import type { Evidence } from './evidence.ts';
 import { hqCause } from './network-cause.ts';
 
 /** Readings older than this that still wait mean that HQ does not get them. */
 const backlog_warn_ms = 15 * 60 * 1000;
+/** While HQ takes backlog, a batch of it is settled far more often than this. */
+const stall_ms = 15 * 60 * 1000;
 const skew_max_ms = 60_000;
+
+/** What HQ says when others are before us. */
+const isBusy = /HTTP (409|429|503) (batch_in_flight|overloaded)/;
 
 export function delivery(evidence: Evidence): Finding[] {
   const { enrolled, fault, sync } = evidence.status.uplink;
@@ -16,13 +22,15 @@ export function delivery(evidence: Evidence): Finding[] {
   const findings = [good('enrolment', `store ${enrolled.store} of ${enrolled.organization}`)];
   if (sync.state === 'refused') {
     findings.push(found('delivery', 'credential_revoked', sync.error ?? ''));
-  } else if (sync.error !== null) findings.push(undelivered(sync.error, enrolled.hq_url, evidence));
-  else findings.push(backlog(evidence, sync.state));
+  } else if (sync.error !== null) findings.push(undelivered(sync, enrolled.hq_url, evidence));
+  else findings.push(stalled(sync, evidence) ?? backlog(evidence, sync.state));
   return findings;
 }
 
-/** @param error why the last try failed; the doctor's own request tells more where it failed too. */
-function undelivered(error: string, hq_url: string, { hq, proxy }: Evidence): Finding {
+/** The doctor's own request tells more than the last try, where it failed too. */
+function undelivered(sync: SyncStatus, hq_url: string, evidence: Evidence): Finding {
+  const { hq, proxy } = evidence;
+  const error = sync.error ?? '';
   if (hq?.kind === 'failed') {
     const code = hqCause(hq.error);
     const isBlocked = proxy !== null && ['hq_unknown', 'hq_refuses', 'hq_away'].includes(code);
@@ -35,8 +43,26 @@ function undelivered(error: string, hq_url: string, { hq, proxy }: Evidence): Fi
     if (hq.status < 500) return found('delivery', 'portal_between', seen);
     return found('delivery', 'hq_failing', seen);
   }
+  const stall = stalled(sync, evidence);
+  if (stall !== null) return stall;
+  if (isBusy.test(error)) return backlog(evidence, error);
   if (/HTTP 5/.test(error)) return found('delivery', 'hq_failing', error);
   return found('delivery', hqCause(error), error);
+}
+
+/** Of an HQ that can be reached: nothing that waited for long has been taken for as long. */
+function stalled(sync: SyncStatus, { status, now }: Evidence): Finding | null {
+  const { oldest_unsent_received_at: oldest, buffered } = status.buffer;
+  if (oldest === null || now - oldest <= stall_ms) return null;
+  const since = Math.max(sync.backlog_delivered_at ?? 0, status.started_at);
+  if (now - since <= stall_ms) return null;
+  const why = sync.error === null ? '' : `: ${sync.error}`;
+  const minutes = Math.round((now - since) / 60_000);
+  return found(
+    'delivery',
+    'delivery_stalled',
+    `${buffered} readings, none for ${minutes} min${why}`,
+  );
 }
 
 function backlog({ status: { buffer }, now }: Evidence, state: string): Finding {

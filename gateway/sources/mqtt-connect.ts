@@ -101,6 +101,8 @@ export class MqttConnectSource implements Source {
       keepalive: 30,
       reconnectPeriod: 0,
       resubscribe: false,
+      // Messages are small; compressing each costs memory and time on both sides.
+      wsOptions: { perMessageDeflate: false },
       ...(username === undefined ? {} : { username }),
       ...(password === undefined ? {} : { password }),
       ...(status_topic === undefined

@@ -12,6 +12,8 @@ export interface SyncStatus {
   readonly error: string | null;
   /** ms since the epoch of the last batch that HQ settled, or null. */
   readonly last_delivered_at: number | null;
+  /** The same of the backlog alone: HQ may take the present and not the past. */
+  readonly backlog_delivered_at: number | null;
 }
 
 /** Whatever a person should hear of first. */
@@ -56,11 +58,15 @@ export class SyncLoop implements Part {
   status(): SyncStatus {
     const lanes = this.#lanes.map((lane) => lane.status());
     const state = urgency.find((one) => lanes.some((lane) => lane.state === one)) ?? 'idle';
-    const delivered = lanes.map((lane) => lane.last_delivered_at).filter((at) => at !== null);
+    const latest = (some: readonly LaneStatus[]) => {
+      const delivered = some.map((lane) => lane.last_delivered_at).filter((at) => at !== null);
+      return delivered.length === 0 ? null : Math.max(...delivered);
+    };
     return {
       state: this.#isStopped ? 'stopped' : state,
       error: lanes.find((lane) => lane.state === state)?.error ?? null,
-      last_delivered_at: delivered.length === 0 ? null : Math.max(...delivered),
+      last_delivered_at: latest(lanes),
+      backlog_delivered_at: latest(lanes.slice(1)),
     };
   }
 }

@@ -90,6 +90,11 @@ export const countFindings = {
     cause: 'A login page or another server answers in HQ’s place.',
     todo: 'Log the store’s line in, or correct the address given with `footbridge enroll --hq`.',
   },
+  delivery_stalled: {
+    symptom: 'delivery',
+    cause: 'HQ answers, but takes none of the readings that wait.',
+    todo: 'Tell headquarters what HQ answered, see above; a proxy here may refuse large bodies. Readings are kept.',
+  },
   backlog_old: {
     symptom: 'delivery',
     cause: 'Readings wait longer than they should; HQ takes them, slowly.',

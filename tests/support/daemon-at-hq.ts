@@ -81,10 +81,10 @@ export class DaemonAtHq {
     return twin;
   }
 
-  /** Writes the configuration, with these settings of `hq`. */
-  configure(hq: object): void {
+  /** Writes the configuration, with these settings of `hq`, and sources beside its own. */
+  configure(hq: object, sources: readonly object[] = []): void {
     const source = { name: 'sensors', kind: 'mqtt-listen', host: '127.0.0.1', port: this.#port };
-    const config = { data_dir: this.data, ...settings, hq, sources: [source] };
+    const config = { data_dir: this.data, ...settings, hq, sources: [source, ...sources] };
     writeFileSync(join(this.folder, 'footbridge.yaml'), JSON.stringify(config));
   }
 
@@ -143,6 +143,13 @@ export class DaemonAtHq {
       sent.push(client.publishAsync('door', JSON.stringify(message), { qos: 1 }));
     }
     await Promise.all(sent);
+    await client.endAsync(true);
+  }
+
+  /** One message of any kind; resolves when it is acknowledged. */
+  async publish(topic: string, message: string): Promise<void> {
+    const client = await mqtt.connectAsync(`mqtt://127.0.0.1:${this.#port}`);
+    await client.publishAsync(topic, message, { qos: 1 });
     await client.endAsync(true);
   }
 

@@ -2,7 +2,10 @@ import { expect, test } from 'vitest';
 import { progressLine } from '../../../gateway/cli/delivery-progress.ts';
 
 const line = (...looks: [at: number, buffered: number][]) =>
-  progressLine(looks.map(([at, buffered]) => ({ at, buffered })));
+  progressLine(
+    looks.map(([at, buffered]) => ({ at, buffered })),
+    null,
+  );
 
 test.each([
   ['the first look says only what waits', [[0, 900]], '900 readings wait for HQ'],
@@ -40,4 +43,11 @@ test.each([
   ],
 ] as [string, [number, number][], string][])('%s', (_what, looks, expected) => {
   expect(line(...looks)).toBe(expected);
+});
+
+test('why it stands still is said as HQ, or the line, said it', () => {
+  const looks = [0, 9].map((s) => ({ at: s * 1000, buffered: 5 }));
+  expect(progressLine(looks, 'HTTP 503')).toBe(
+    '5 readings wait for HQ, none fewer since 9 s: HTTP 503',
+  );
 });
