@@ -10,6 +10,7 @@ import type { Profile } from '../gateway/profiles/profile.ts';
 import { ScriptSandbox } from '../gateway/profiles/script-sandbox.ts';
 import { systemClock } from '../shared/runtime/clock.ts';
 import { type Subject, subjects } from './device-frames.ts';
+import { median } from './figures.ts';
 import type { Measured } from './main.ts';
 
 const rounds = 5;
@@ -103,8 +104,4 @@ async function perSecondInFlight(run: () => Promise<void>): Promise<number> {
     calls += 50;
   }
   return (calls * 1000) / (cpu_ms() - start);
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
 }

@@ -17,15 +17,16 @@ import { openBuffer } from '../gateway/buffer/schema.ts';
 import { newMeterState } from '../gateway/meters/meter.ts';
 import { systemClock } from '../shared/runtime/clock.ts';
 import { cpuTime_us } from './cpu-time.ts';
+import { percentile, round2 } from './figures.ts';
 import { freePort } from './free-port.ts';
 import { type Headquarters, openHeadquarters } from './headquarters.ts';
+import { sendLive, watchLive } from './live-readings.ts';
 import type { Measured } from './main.ts';
 
 const clock = systemClock;
 const backlog_rows = 1_000_000;
 const sensors = 20;
 const minute_ms = 60_000;
-const live_every_ms = 100;
 const dist = fileURLToPath(new URL('../', import.meta.url));
 
 export async function measure(): Promise<Measured> {
@@ -180,7 +181,7 @@ async function drain(
     const cpu = cpuOf(hq, gateway);
     const stop = new AbortController();
     const live = sendLive(port, stop.signal);
-    const seen = watchLive(hq, store_id, stop.signal);
+    const seen = watchLive(hq, store_id, { since: started_at, stopped: stop.signal });
     // A few live readings are always on their way.
     while ((waiting ?? 0) > 200) {
       await clock.sleep(100);
@@ -222,54 +223,6 @@ function startGateway(folder: string, port: number): ChildProcess {
   });
 }
 
-/** When each reading was on the gateway's disk, in the order of its log. */
-async function sendLive(port: number, stopped: AbortSignal): Promise<number[]> {
-  const sent: number[] = [];
-  while (!stopped.aborted) {
-    const from = clock.now();
-    const body = { id: `live-${from}`, from: iso(from), to: iso(from + 1), in: 1, out: 0 };
-    const answer = await fetch(`http://127.0.0.1:${port}/live`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify(body),
-    });
-    if (answer.status !== 200) throw new Error(`the gateway answered ${answer.status}`);
-    sent.push(clock.monotonic());
-    await clock.sleep(live_every_ms, stopped);
-  }
-  return sent;
-}
-
-/** Looks ten times a second. @returns a function that waits for the rest and gives delays, s. */
-function watchLive(hq: Headquarters, store_id: string, stopped: AbortSignal) {
-  const arrived = new Map<number, number>();
-  const look = async () => {
-    const rows = await hq.asOwner<{ sequence: number }>(
-      `select gateway_sequence::float8 as sequence from public.people_counting_raw
-       where organization_id = $1 and store_id = $2
-         and "timestamp" >= to_timestamp($3::float8 / 1000) and sensor_id = 'live'`,
-      [hq.organization_id, store_id, started_at - 1_000],
-    );
-    const now = clock.monotonic();
-    for (const { sequence } of rows) if (!arrived.has(sequence)) arrived.set(sequence, now);
-  };
-  const watching = (async () => {
-    while (!stopped.aborted) {
-      await look();
-      await clock.sleep(100, stopped);
-    }
-  })();
-  return async (sent: readonly number[]): Promise<number[]> => {
-    await watching;
-    while (arrived.size < sent.length) {
-      await look();
-      await clock.sleep(100);
-    }
-    const inOrder = [...arrived].sort(([a], [b]) => a - b).map(([, at]) => at);
-    return sent.map((at, i) => ((inOrder[i] ?? Number.NaN) - at) / 1000);
-  };
-}
-
 async function stored(hq: Headquarters, store_id: string) {
   const [found] = await hq.asOwner<{ rows: number; people: number }>(
     `select count(*) as rows, sum(in_count + out_count) as people from public.people_counting_raw
@@ -291,17 +244,4 @@ function buffered(socketPath: string): Promise<number | null> {
     asked.on('error', () => resolve(null));
     asked.end();
   });
-}
-
-function iso(instant: number): string {
-  return new Date(instant).toISOString();
-}
-
-function percentile(values: readonly number[], share: number): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
-}
-
-function round2(value: number): number {
-  return Math.round(value * 100) / 100;
 }

@@ -12,6 +12,7 @@ import { SyncLoop } from '../gateway/sync/sync-loop.ts';
 import { systemClock } from '../shared/runtime/clock.ts';
 import { silentLog } from '../shared/runtime/log.ts';
 import { type Day, DayBuffer, sensors_each } from './day-buffer.ts';
+import { percentile, round2 } from './figures.ts';
 import { type Headquarters, openHeadquarters } from './headquarters.ts';
 import type { Measured } from './main.ts';
 
@@ -120,9 +121,9 @@ async function verdict(hq: Headquarters, herd: Return, alone: Return): Promise<M
     drained_s: round2(herd.drained_s),
     http_5xx: of('5'),
     http_429: of('429'),
-    live_p50_s: percentile(herd, 0.5),
-    live_p99_s: percentile(herd, 0.99),
-    live_p99_without_backlog_s: percentile(alone, 0.99),
+    live_p50_s: round2(percentile(herd.live_s, 0.5)),
+    live_p99_s: round2(percentile(herd.live_s, 0.99)),
+    live_p99_without_backlog_s: round2(percentile(alone.live_s, 0.99)),
     generator_p99_s: round2(herd.generator_p99_s),
     // What HQ acknowledged and does not have; a batch whose answer was never heard may stand there.
     lost: Math.max(0, settled - (found?.rows ?? 0)),
@@ -140,10 +141,6 @@ async function verdict(hq: Headquarters, herd: Return, alone: Return): Promise<M
       `lost ${document.lost}, doubled ${document.doubled} (limit 0)`,
     ],
   };
-}
-
-function percentile({ live_s }: Return, share: number): number {
-  return round2(live_s[Math.floor(live_s.length * share)] ?? Number.NaN);
 }
 
 /** Answers of HQ by status, from its own metrics. */
@@ -172,8 +169,4 @@ class TimedClient extends HqClient {
     }
     return answer;
   }
-}
-
-function round2(value: number): number {
-  return Math.round(value * 100) / 100;
 }

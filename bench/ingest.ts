@@ -3,12 +3,14 @@
  * on the same Mosquitto, publisher and machine, in turns.
  */
 import { type ChildProcess, fork, spawn, spawnSync } from 'node:child_process';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { systemClock } from '../shared/runtime/clock.ts';
 import { FootbridgeError } from '../shared/runtime/errors.ts';
 import { bareFsync } from './bare-fsync.ts';
+import { cpuTime_us } from './cpu-time.ts';
+import { median, round2 } from './figures.ts';
 import { freePort } from './free-port.ts';
 import { end, heard, inFolder, publish, startGateway } from './gateway-process.ts';
 import type { LoadResult } from './load-publisher.ts';
@@ -111,7 +113,7 @@ async function connectMode(folder: string): Promise<Counted> {
   await start.done;
   await gateway.holds(messages);
   const seconds = (clock.monotonic() - start.at) / 1000;
-  const cpu_us = cpuTime_us(gateway.process) / messages;
+  const cpu_us = cpuTime_us(Number(gateway.process.pid)) / messages;
   await Promise.all([end(gateway.process), end(broker.process)]);
   return { rate: messages / seconds, cpu_us };
 }
@@ -138,7 +140,7 @@ async function listenMode(
   const start = await publish(load);
   const result = await start.done;
   await gateway.holds(count);
-  const cpu_us = cpuTime_us(gateway.process) / count;
+  const cpu_us = cpuTime_us(Number(gateway.process.pid)) / count;
   await end(gateway.process);
   return { rate: count / result.seconds, cpu_us, load: result };
 }
@@ -163,19 +165,4 @@ function slowDisk(folder: string, fsync_ms: number): NodeJS.ProcessEnv {
   });
   if (made.status !== 0) throw new Error(`slow-fsync.c did not compile: ${made.stderr}`);
   return { LD_PRELOAD: library, FOOTBRIDGE_FSYNC_MS: String(fsync_ms) };
-}
-
-/** User and system time of a process so far (proc(5): fields 14 and 15, in ticks of 10 ms). */
-function cpuTime_us(child: ChildProcess): number {
-  const stat = readFileSync(`/proc/${child.pid}/stat`, 'utf8');
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return (Number(fields[11]) + Number(fields[12])) * 10_000;
-}
-
-function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
-}
-
-function round2(value: number): number {
-  return Math.round(value * 100) / 100;
 }

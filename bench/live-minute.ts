@@ -8,17 +8,8 @@ import { runOnce } from '../cloud-sync/db/pool.ts';
 import type { GatewayIdentity } from '../cloud-sync/gateways/credentials.ts';
 import { markForRebuild } from '../cloud-sync/rollups/mark-hours.ts';
 import type { Organization } from '../cloud-sync/tenants/organizations.ts';
-import {
-  batches,
-  deliver,
-  median,
-  minute_ms,
-  round2,
-  sensors,
-  settle,
-  storeOf,
-  timed,
-} from './store-days.ts';
+import { median, round2 } from './figures.ts';
+import { batches, deliver, minute_ms, sensors, settle, storeOf, timed } from './store-days.ts';
 
 /** Days before today. */
 const histories = [0, 30, 365];

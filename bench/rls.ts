@@ -15,6 +15,7 @@ import type { Query } from '../cloud-sync/db/pool.ts';
 import { runOnce } from '../cloud-sync/db/pool.ts';
 import { systemClock } from '../shared/runtime/clock.ts';
 import { silentLog } from '../shared/runtime/log.ts';
+import { median, round2 } from './figures.ts';
 import type { Measured } from './main.ts';
 
 const organizations = 100;
@@ -192,17 +193,12 @@ function pairOf(by_hand: number[], rls: number[]): Pair {
   return { by_hand_ms: median(by_hand), rls_ms: median(rls), more_ms: median(more) };
 }
 
-function median(values: number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)] ?? 0;
-}
-
 function report(rows: number, reading: Reading, writing: Pair): Measured {
   const { by_hand_ms, rls_ms, look_up_ms } = reading;
-  const over = (pair: Pair) => rounded((100 * pair.more_ms) / pair.by_hand_ms);
+  const over = (pair: Pair) => round2((100 * pair.more_ms) / pair.by_hand_ms);
   const overhead_pct = over(reading);
   const insert_overhead_pct = over(writing);
-  const added_ms = rounded(reading.more_ms + look_up_ms);
+  const added_ms = round2(reading.more_ms + look_up_ms);
   const good =
     added_ms <= limits.added_ms &&
     overhead_pct <= limits.overhead_pct &&
@@ -210,24 +206,20 @@ function report(rows: number, reading: Reading, writing: Pair): Measured {
   return {
     lines: [
       `${rows} hourly rows, ${organizations} organizations, medians of ${rounds} rounds`,
-      `four days by hand ${rounded(by_hand_ms)} ms, under row security ${rounded(rls_ms)} ms`,
-      `  ${overhead_pct} % (limit ${limits.overhead_pct}); with looking up who asks, once a transaction in ${rounded(look_up_ms)} ms, ${added_ms} ms more (limit ${limits.added_ms})`,
-      `batch of ${batch_rows}: ${rounded(writing.by_hand_ms)} ms without, ${rounded(writing.rls_ms)} ms with policies`,
+      `four days by hand ${round2(by_hand_ms)} ms, under row security ${round2(rls_ms)} ms`,
+      `  ${overhead_pct} % (limit ${limits.overhead_pct}); with looking up who asks, once a transaction in ${round2(look_up_ms)} ms, ${added_ms} ms more (limit ${limits.added_ms})`,
+      `batch of ${batch_rows}: ${round2(writing.by_hand_ms)} ms without, ${round2(writing.rls_ms)} ms with policies`,
       `  ${insert_overhead_pct} % (limit ${limits.insert_overhead_pct})`,
     ],
     document: {
       rows,
-      by_hand_ms: rounded(by_hand_ms),
-      rls_ms: rounded(rls_ms),
-      look_up_ms: rounded(look_up_ms),
+      by_hand_ms: round2(by_hand_ms),
+      rls_ms: round2(rls_ms),
+      look_up_ms: round2(look_up_ms),
       added_ms,
       overhead_pct,
       insert_overhead_pct,
       within_limits: good,
     },
   };
-}
-
-function rounded(value: number): number {
-  return Math.round(value * 100) / 100;
 }

@@ -13,19 +13,10 @@ import { rollupWorker } from '../cloud-sync/rollups/rollup-worker.ts';
 import { addOrganization } from '../cloud-sync/tenants/organizations.ts';
 import { silentLog } from '../shared/runtime/log.ts';
 import type { Batch } from '../shared/wire/batch.ts';
+import { median, round2 } from './figures.ts';
 import { liveMinutes } from './live-minute.ts';
 import type { Measured } from './main.ts';
-import {
-  batches,
-  clock,
-  deliver,
-  median,
-  round2,
-  sensors,
-  settle,
-  storeOf,
-  timed,
-} from './store-days.ts';
+import { batches, clock, deliver, sensors, settle, storeOf, timed } from './store-days.ts';
 
 const days = 30;
 const rounds = 3;

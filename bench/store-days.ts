@@ -95,11 +95,3 @@ export async function timed(work: () => Promise<unknown>): Promise<number> {
   await work();
   return clock.monotonic() - start;
 }
-
-export function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
-}
-
-export function round2(value: number): number {
-  return Math.round(value * 100) / 100;
-}
