@@ -10,7 +10,8 @@ import { readConfig } from '../config.ts';
 import { assertSchemaFits, migrate, schemaState } from '../db/migrations.ts';
 import { Database } from '../db/pool.ts';
 import type { DatabaseServer } from '../db/server.ts';
-import { openDatabaseServer } from '../db/server.ts';
+import { loginOf, openDatabaseServer } from '../db/server.ts';
+import { assertSupported } from '../db/server-version.ts';
 
 export interface Context {
   readonly config: Config;
@@ -44,7 +45,7 @@ function dataDirectory({ dataDir }: CommonOptions): string | undefined {
   return dataDir === undefined ? undefined : path.resolve(dataDir);
 }
 
-/** Runs `work` while the database server is open, and leaves it afterwards. */
+/** Runs `work` while the database server is open, whatever its version, and leaves it afterwards. */
 export async function withServer<T>(
   context: Context,
   work: (server: DatabaseServer) => Promise<T>,
@@ -57,13 +58,18 @@ export async function withServer<T>(
   }
 }
 
-/** Runs `work` on a database whose schema fits; the embedded default is brought up to date. */
+/**
+ * Runs `work` on a database whose schema fits; the embedded default is brought up to date.
+ *
+ * @throws database_unavailable, postgres_unsupported, schema_older, schema_newer
+ */
 export async function withDatabase<T>(
   context: Context,
   work: (db: Database, server: DatabaseServer) => Promise<T>,
 ): Promise<T> {
   return withServer(context, async (server) => {
     const { log } = context;
+    if (server.kind === 'external') assertSupported(await loginOf(server.service_url));
     const db = new Database({ url: server.service_url, log, name: 'footbridge-hq' });
     try {
       await ensureSchema(context, server, db);

@@ -4,7 +4,6 @@ import { FootbridgeError } from '../../shared/runtime/errors.ts';
 import type { EmbeddedPostgres } from './embedded-postgres.ts';
 import { openEmbeddedPostgres } from './embedded-postgres.ts';
 import { runOnce } from './pool.ts';
-import { assertSupported } from './server-version.ts';
 
 export interface DatabaseServer {
   readonly kind: 'embedded' | 'external';
@@ -17,7 +16,7 @@ export interface DatabaseServer {
   stop(): Promise<void>;
 }
 
-/** @throws embedded_failed, database_unavailable, postgres_unsupported */
+/** @throws embedded_failed */
 export async function openDatabaseServer(options: {
   database_url: string | undefined;
   migration_database_url: string | undefined;
@@ -35,7 +34,6 @@ export async function openDatabaseServer(options: {
       stop: () => embedded.stop(),
     };
   }
-  assertSupported(await loginOf(database_url));
   return {
     kind: 'external',
     service_url: database_url,

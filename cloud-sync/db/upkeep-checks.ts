@@ -46,11 +46,16 @@ export async function checkBackup(
       );
 }
 
-/** `serve` takes a pool of connections, and commands need some beside it. */
+/**
+ * `serve` takes a pool of connections, and commands need some beside it. Of the sessions of other
+ * logins PostgreSQL hides nearly everything, `backend_type` too, but not who and in which
+ * database: what the server runs for itself has no login or no database.
+ */
 export async function checkConnections(db: Database): Promise<Finding> {
   const [seen] = await db.inTenant({}, 'app_operator', ({ query }) =>
     query<{ used: number; allowed: number }>(
-      `select (select count(*) from pg_stat_activity where backend_type = 'client backend') as used,
+      `select (select count(*) from pg_stat_activity
+         where datid is not null and usesysid is not null) as used,
          current_setting('max_connections')::int
            - current_setting('superuser_reserved_connections')::int as allowed`,
     ),
