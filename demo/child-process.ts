@@ -55,13 +55,17 @@ export class Helper<Request, Answer extends { readonly kind: string }> {
   /** The next answer of this kind. Fails when the process ends without it. */
   hear<K extends Answer['kind']>(kind: K): Promise<Extract<Answer, { kind: K }>> {
     return new Promise((resolve, reject) => {
+      const leave = () => this.#child.off('message', onMessage).off('exit', onExit);
       const onMessage = (answer: Answer) => {
         if (answer.kind !== kind) return;
-        this.#child.off('message', onMessage);
+        leave();
         resolve(answer as Extract<Answer, { kind: K }>);
       };
-      this.#child.on('message', onMessage);
-      this.#child.once('exit', (code) => reject(new Error(`ended with ${code} before "${kind}"`)));
+      const onExit = (code: number | null) => {
+        leave();
+        reject(new Error(`ended with ${code} before "${kind}"`));
+      };
+      this.#child.on('message', onMessage).on('exit', onExit);
     });
   }
 

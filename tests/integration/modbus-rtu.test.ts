@@ -1,7 +1,6 @@
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { rmSync, symlinkSync } from 'node:fs';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { openPseudoTerminal, type PseudoTerminal } from '../../demo/pseudo-terminal.ts';
@@ -13,6 +12,7 @@ import { modbusRtuBus, modbusRtuOverTcpBus } from '../../gateway/sources/modbus-
 import { systemClock } from '../../shared/runtime/clock.ts';
 import { silentLog } from '../../shared/runtime/log.ts';
 import { collectFrames, eventually, type FrameLog } from '../support/frames.ts';
+import { Workspace } from '../support/workspace.ts';
 
 /** The units' end of a line. */
 interface Line {
@@ -161,10 +161,11 @@ function lineSuite(openLine: () => Promise<Line>): void {
   });
 }
 
+const workspace = new Workspace();
+
 describe('a serial line', () => {
   lineSuite(async () => {
-    const folder = mkdtempSync(join(tmpdir(), 'footbridge-rtu-'));
-    const path = join(folder, 'port');
+    const path = join(workspace.folder(), 'port');
     const settings = { baud: 19_200, data_bits: 8, parity: 'none', stop_bits: 1 } as const;
     let terminal: PseudoTerminal | undefined;
     let take = (_bytes: Buffer) => {};

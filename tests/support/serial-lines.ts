@@ -1,9 +1,8 @@
 /** Serial lines that can be unplugged: a pseudo terminal of ours, and one of socat. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { existsSync, rmSync, symlinkSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
-import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { openPseudoTerminal } from '../../demo/pseudo-terminal.ts';
 import { eventually } from './frames.ts';
@@ -18,8 +17,7 @@ export interface SerialLine {
 }
 
 /** A stable name as udev gives one: a link to whatever device file the plug got this time. */
-export function ptyLine(): SerialLine {
-  const folder = mkdtempSync(path.join(tmpdir(), 'footbridge-pty-'));
+export function ptyLine(folder: string): SerialLine {
   const link = path.join(folder, 'counter');
   let terminal = openPseudoTerminal();
   let isPlugged = false;
@@ -47,8 +45,7 @@ export function ptyLine(): SerialLine {
 }
 
 /** socat makes the line in a process of its own; the device speaks to it over a socket. */
-export function socatLine(): SerialLine {
-  const folder = mkdtempSync(path.join(tmpdir(), 'footbridge-socat-'));
+export function socatLine(folder: string): SerialLine {
   const link = path.join(folder, 'counter');
   const socketPath = path.join(folder, 'device.sock');
   let process: ChildProcess | undefined;

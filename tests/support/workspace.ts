@@ -1,6 +1,5 @@
 /** A folder and running things for one test, cleaned up after it in reverse order. */
 import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach } from 'vitest';
 
@@ -20,9 +19,9 @@ export class Workspace {
     this.#cleanups.push(cleanup);
   }
 
-  /** A new folder, below a local disk: /tmp may be a memory file system. */
+  /** A new folder on a disk: since Debian 13 /tmp is memory, and a gateway there is no healthy one. */
   folder(): string {
-    const path = mkdtempSync(join(tmpdir(), 'footbridge-test-'));
+    const path = mkdtempSync(join(process.env['TMPDIR'] ?? '/var/tmp', 'footbridge-test-'));
     this.onEnd(() => rmSync(path, { recursive: true, force: true }));
     return path;
   }
