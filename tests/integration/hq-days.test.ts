@@ -1,34 +1,13 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { runJob } from '../../cloud-sync/rollups/calendar-job.ts';
-import { closeHours, markForRebuild } from '../../cloud-sync/rollups/mark-hours.ts';
-import { lastRuns, rollupState } from '../../cloud-sync/rollups/rollup-state.ts';
-import { storeByCode } from '../../cloud-sync/tenants/stores.ts';
-import {
-  addClosure,
-  parseTradingHours,
-  setTradingHours,
-} from '../../cloud-sync/tenants/trading-hours.ts';
-import type { TestStore } from '../support/hq.ts';
+import { markForRebuild } from '../../cloud-sync/rollups/mark-hours.ts';
 import { addTestStore } from '../support/hq.ts';
 import type { TestDatabase } from '../support/postgres.ts';
 import { describeOnEngines, openTestDatabase } from '../support/postgres.ts';
 import { rollEverything } from '../support/rollups.ts';
-import type { Count } from '../support/store-traffic.ts';
-import { addLine, insertCounts, results } from '../support/store-traffic.ts';
+import { anHour, at, day, opens } from '../support/store-days.ts';
+import { addLine, insertCounts } from '../support/store-traffic.ts';
 
-const minute = 60_000;
-const hour = 60 * minute;
-const year = new Date().getUTCFullYear();
-/** A Monday well in the past, in winter time: Madrid is one hour ahead of UTC. */
-const monday = (() => {
-  const first = new Date(Date.UTC(year - 1, 10, 2));
-  return Date.UTC(year - 1, 10, 2 + ((8 - first.getUTCDay()) % 7));
-})();
-/** An instant of that Monday by Madrid's clock. */
-const at = (clock: string) => {
-  const [h = 0, m = 0] = clock.split(':').map(Number);
-  return monday + (h - 1) * hour + m * minute;
-};
+const hour = 3_600_000;
 
 describeOnEngines('days of a store', (engine) => {
   let hq: TestDatabase;
@@ -38,30 +17,9 @@ describeOnEngines('days of a store', (engine) => {
   });
   afterAll(() => hq.close());
 
-  /** One reading a minute over an hour; those who come in leave in its last minute. */
-  const anHour = (sensor_id: string, from: number, ins: number, outs = ins): Count[] =>
-    Array.from({ length: 60 }, (_, i) => ({
-      sensor_id,
-      at: from + i * minute,
-      in: i === 0 ? ins : 0,
-      out: i === 59 ? outs : 0,
-    }));
-  const opens = async (store: TestStore, from: string, to: string) => {
-    const { organization, code } = store;
-    const known = await storeByCode(hq.db, organization, code);
-    await setTradingHours(hq.db, organization, known, parseTradingHours(`1-7 ${from}-${to}`));
-  };
-  const day = async (store: TestStore, columns: string, after_days = 0) => {
-    const [row] = await hq.asOwner(
-      `select ${columns} from daily_analytics d where store_id = $1 and date = $2`,
-      [store.store_id, new Date(monday + after_days * 24 * hour)],
-    );
-    return row;
-  };
-
   it('count entrances in trading hours as footfall, and what came outside of them apart', async () => {
     const store = await addTestStore(hq);
-    await opens(store, '10:00', '12:00');
+    await opens(hq, store, '10:00', '12:00');
     await addLine(hq, store, 'inner-door', { role: 'inside' });
     await insertCounts(hq, store, [
       ...anHour('front-door', at('09:00'), 2),
@@ -71,7 +29,7 @@ describeOnEngines('days of a store', (engine) => {
     ]);
     await rollEverything(hq.db);
     const columns = 'total_footfall, out_of_hours_in, total_in, peak_hour, peak_hour_footfall';
-    expect(await day(store, columns)).toEqual({
+    expect(await day(hq, store, columns)).toEqual({
       total_footfall: 70,
       out_of_hours_in: 2,
       total_in: 72,
@@ -82,7 +40,7 @@ describeOnEngines('days of a store', (engine) => {
 
   it('take off footfall whom the device knows to be staff, and never off the counts', async () => {
     const store = await addTestStore(hq);
-    await opens(store, '10:00', '12:00');
+    await opens(hq, store, '10:00', '12:00');
     await addLine(hq, store, 'front-door/staff', { role: 'staff' });
     await insertCounts(hq, store, [
       ...anHour('front-door', at('09:00'), 2),
@@ -92,7 +50,7 @@ describeOnEngines('days of a store', (engine) => {
     ]);
     await rollEverything(hq.db);
     const columns = 'total_footfall, staff_in, out_of_hours_in, total_in, status';
-    expect(await day(store, columns)).toEqual({
+    expect(await day(hq, store, columns)).toEqual({
       total_footfall: 26,
       staff_in: 4,
       out_of_hours_in: 2,
@@ -116,7 +74,7 @@ describeOnEngines('days of a store', (engine) => {
     const columns = 'avg_dwell_time::float8, bounce_rate::float8, unique_visitors';
     await rollEverything(hq.db);
     const unknown = { avg_dwell_time: null, bounce_rate: null, unique_visitors: null };
-    expect(await day(store, columns)).toEqual(unknown);
+    expect(await day(hq, store, columns)).toEqual(unknown);
 
     const zoneOfType = async (type: string) => {
       await hq.asOwner('delete from region_configurations where store_id = $1', [store_id]);
@@ -140,15 +98,15 @@ describeOnEngines('days of a store', (engine) => {
       await rollEverything(hq.db);
     };
     await zoneOfType('store');
-    expect(await day(store, columns)).toEqual({ ...unknown, avg_dwell_time: 400 });
+    expect(await day(hq, store, columns)).toEqual({ ...unknown, avg_dwell_time: 400 });
     await zoneOfType('store_visits');
-    expect(await day(store, columns)).toEqual({
+    expect(await day(hq, store, columns)).toEqual({
       ...unknown,
       avg_dwell_time: 400,
       bounce_rate: 50,
     });
     await zoneOfType('queue');
-    expect(await day(store, columns)).toEqual(unknown);
+    expect(await day(hq, store, columns)).toEqual(unknown);
   });
 
   it('say of each door what it added, beside the traffic of the mall', async () => {
@@ -172,93 +130,6 @@ describeOnEngines('days of a store', (engine) => {
       { sensor_id: 'mall', ...nothing },
       { sensor_id: 'side-door', footfall: 10, capture_rate: 5, ...mall },
     ]);
-  });
-
-  it('cut trading hours at quarter hours', async () => {
-    const store = await addTestStore(hq);
-    await opens(store, '09:30', '12:00');
-    await insertCounts(hq, store, [
-      { sensor_id: 'front-door', at: at('09:29'), in: 5 },
-      { sensor_id: 'front-door', at: at('09:30'), in: 7 },
-    ]);
-    await rollEverything(hq.db);
-    expect(await day(store, 'total_footfall, out_of_hours_in, trading_s')).toEqual({
-      total_footfall: 7,
-      out_of_hours_in: 5,
-      trading_s: 1800,
-    });
-  });
-
-  it('trade in whole quarter hours, and close after they open', async () => {
-    const store = await addTestStore(hq);
-    await expect(opens(store, '10:10', '12:00')).rejects.toMatchObject({ code: 'value_invalid' });
-    await expect(opens(store, '12:00', '10:00')).rejects.toMatchObject({ code: 'value_invalid' });
-    await expect(opens(store, 'noon', '14:00')).rejects.toMatchObject({ code: 'usage' });
-  });
-
-  it('say how complete they are: a door that is silent makes an hour partial', async () => {
-    const store = await addTestStore(hq);
-    await opens(store, '10:00', '12:00');
-    for (const door of ['front-door', 'back-door']) await addLine(hq, store, door);
-    await insertCounts(hq, store, [
-      ...anHour('front-door', at('10:00'), 10),
-      ...anHour('back-door', at('10:00'), 10),
-      ...anHour('front-door', at('11:00'), 10),
-    ]);
-    await rollEverything(hq.db);
-    const hours = await hq.asOwner(
-      `select local_hour, status, coverage, sensors_expected, sensors_heard from store_hourly
-       where store_id = $1 order by 1`,
-      [store.store_id],
-    );
-    expect(hours).toEqual([
-      { local_hour: 10, status: 'complete', coverage: 1, sensors_expected: 2, sensors_heard: 2 },
-      { local_hour: 11, status: 'partial', coverage: 0.5, sensors_expected: 2, sensors_heard: 1 },
-    ]);
-    expect(await day(store, 'status, coverage')).toEqual({ status: 'partial', coverage: 0.75 });
-  });
-
-  it('show an hour in which nothing arrived as missing, a closed one as closed', async () => {
-    const store = await addTestStore(hq);
-    await opens(store, '10:00', '12:00');
-    await addLine(hq, store, 'front-door');
-    const { organization } = store;
-    await closeHours(hq.db, organization.id, at('09:05'));
-    await closeHours(hq.db, organization.id, at('13:05'));
-    expect(await closeHours(hq.db, organization.id, at('13:06'))).toBe(0);
-    await rollEverything(hq.db);
-    const hours = await hq.asOwner(
-      'select local_hour, status from store_hourly where store_id = $1 order by 1',
-      [store.store_id],
-    );
-    expect(hours).toEqual([
-      { local_hour: 8, status: 'closed' },
-      { local_hour: 9, status: 'closed' },
-      { local_hour: 10, status: 'missing' },
-      { local_hour: 11, status: 'missing' },
-      { local_hour: 12, status: 'closed' },
-    ]);
-    expect(await day(store, 'status, coverage, total_footfall')).toEqual({
-      status: 'missing',
-      coverage: 0,
-      total_footfall: 0,
-    });
-  });
-
-  it('wait for no sensor on a closed day', async () => {
-    const store = await addTestStore(hq);
-    const date = new Date(monday).toISOString().slice(0, 10);
-    const known = await storeByCode(hq.db, store.organization, store.code);
-    const closure = { from: date, until: date, reason: 'Stocktaking' };
-    await addClosure(hq.db, store.organization, known, closure);
-    await insertCounts(hq, store, anHour('front-door', at('10:00'), 3));
-    await rollEverything(hq.db);
-    expect(await day(store, 'status, coverage, total_footfall, out_of_hours_in')).toEqual({
-      status: 'closed',
-      coverage: null,
-      total_footfall: 0,
-      out_of_hours_in: 3,
-    });
   });
 
   it('close at nobody inside, although the line missed people who left', async () => {
@@ -309,7 +180,7 @@ describeOnEngines('days of a store', (engine) => {
       { sensor_id: 'mall', at: at('10:00'), in: 120, out: 80 },
     ]);
     await rollEverything(hq.db);
-    expect(await day(store, 'mall_traffic, capture_rate::float8')).toEqual({
+    expect(await day(hq, store, 'mall_traffic, capture_rate::float8')).toEqual({
       mall_traffic: traffic,
       capture_rate: rate,
     });
@@ -317,7 +188,7 @@ describeOnEngines('days of a store', (engine) => {
 
   it('compare with the same weekday, and with nothing that is incomplete', async () => {
     const store = await addTestStore(hq);
-    await opens(store, '10:00', '11:00');
+    await opens(hq, store, '10:00', '11:00');
     const days = [0, 7, 8].flatMap((d) =>
       anHour('front-door', at('10:00') + d * 24 * hour, 10 + d),
     );
@@ -327,44 +198,9 @@ describeOnEngines('days of a store', (engine) => {
     ]);
     await rollEverything(hq.db);
     const compared = 'd.vs_last_week_percent::float8 as week, d.vs_yesterday_percent as yesterday';
-    expect(await day(store, compared, 7)).toEqual({ week: 70, yesterday: null });
-    expect(await day(store, 'd.vs_yesterday_percent::float8 as yesterday', 8)).toEqual({
+    expect(await day(hq, store, compared, 7)).toEqual({ week: 70, yesterday: null });
+    expect(await day(hq, store, 'd.vs_yesterday_percent::float8 as yesterday', 8)).toEqual({
       yesterday: 5.88,
     });
-  });
-
-  it('are the same when they are computed anew from the readings', async () => {
-    const store = await addTestStore(hq);
-    await insertCounts(hq, store, anHour('front-door', at('10:00'), 10, 7));
-    await insertCounts(hq, store, anHour('front-door', at('13:00'), 10, 7));
-    await markForRebuild(hq.db, store.organization.id);
-    await rollEverything(hq.db);
-    const kept = await results(hq, store);
-    await hq.asOwner("update store_hourly set footfall = 999, status = 'complete'");
-    await hq.asOwner('delete from daily_analytics');
-    expect(await markForRebuild(hq.db, store.organization.id, store.store_id)).toBe(4);
-    await rollEverything(hq.db);
-    expect(await results(hq, store)).toEqual(kept);
-    expect(await rollupState(hq.db, store.organization.id)).toMatchObject({
-      dirty_hours: 0,
-      dirty_days: 0,
-    });
-  });
-
-  it('are closed by one process at a time, and the run is recorded', async () => {
-    let runs = 0;
-    const work = async () => {
-      runs += 1;
-      await new Promise((done) => setTimeout(done, 300));
-      return 'worked';
-    };
-    const outcomes = await Promise.all([1, 2, 3].map(() => runJob(hq.db, 'a-job', work)));
-    expect([runs, outcomes.filter((one) => one === 'worked')]).toEqual([1, ['worked']]);
-    const failing = runJob(hq.db, 'bad-job', () => Promise.reject(new Error('no luck')));
-    await expect(failing).rejects.toThrow('no luck');
-    expect(await lastRuns(hq.db)).toMatchObject([
-      { job: 'a-job', outcome: 'done', detail: 'worked' },
-      { job: 'bad-job', outcome: 'failed', detail: expect.stringContaining('no luck') },
-    ]);
   });
 });

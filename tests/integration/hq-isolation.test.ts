@@ -1,13 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { checkDatabase } from '../../cloud-sync/db/checks.ts';
 import type { Role, Scope } from '../../cloud-sync/db/pool.ts';
 import { assertMayServe, loginOf } from '../../cloud-sync/db/server.ts';
 import { hoursOf } from '../../cloud-sync/reports/hours.ts';
 import { addOrganization } from '../../cloud-sync/tenants/organizations.ts';
 import type { UserRole } from '../../cloud-sync/tenants/users.ts';
 import { addUser } from '../../cloud-sync/tenants/users.ts';
-import { systemClock } from '../../shared/runtime/clock.ts';
 import type { Hq, TestGateway, TestStore } from '../support/hq.ts';
 import {
   addTestStore,
@@ -17,7 +15,7 @@ import {
   eventually,
   openHq,
 } from '../support/hq.ts';
-import { describeOnEngines, migrations_dir } from '../support/postgres.ts';
+import { describeOnEngines } from '../support/postgres.ts';
 
 describeOnEngines('the tenant wall', (engine) => {
   let hq: Hq;
@@ -267,92 +265,6 @@ describeOnEngines('the tenant wall', (engine) => {
     let login: Awaited<ReturnType<typeof loginOf>>;
     beforeAll(async () => {
       login = await loginOf(hq.service_url);
-    });
-    it('finds what somebody changed by hand', async () => {
-      const server = {
-        kind: 'external' as const,
-        service_url: hq.service_url,
-        owner_url: hq.owner_url,
-        embedded: undefined,
-        async stop() {},
-      };
-      const faults = async () => {
-        const checks = await checkDatabase({
-          db: hq.db,
-          server,
-          migrations_dir,
-          clock: systemClock,
-        });
-        // Other test files hold connections of this server.
-        return checks
-          .filter(({ check, result }) => check !== 'connections' && result === 'fault')
-          .map(({ check }) => check);
-      };
-      expect(await faults()).toEqual([]);
-      await hq.asOwner('alter table public.alerts no force row level security');
-      expect(await faults()).toEqual(['row security']);
-      await hq.asOwner('alter table public.alerts force row level security');
-      for (const [harm, cure, check] of [
-        [
-          'grant truncate on public.alerts to authenticated',
-          'revoke truncate on public.alerts from authenticated',
-          'rights',
-        ],
-        [
-          'alter function app.member_store_ids() reset search_path',
-          "alter function app.member_store_ids() set search_path = ''",
-          'rights',
-        ],
-        [
-          'alter view public.latest_sensor_data reset (security_invoker)',
-          'alter view public.latest_sensor_data set (security_invoker = true)',
-          'rights',
-        ],
-        [
-          "select app.open_month('people_counting_raw', '2020-01-01')",
-          "select app.drop_month('people_counting_raw', '2020-01-01', 0)",
-          'retention',
-        ],
-      ] as const) {
-        await hq.asOwner(harm);
-        expect([harm, await faults()]).toEqual([harm, [check]]);
-        await hq.asOwner(cure);
-      }
-      expect(await faults()).toEqual([]);
-    });
-    it('has one policy for each table, command and role, never for ALL or everybody', async () => {
-      const odd = await hq.asOwner(
-        `select polrelid::regclass::text as name, polcmd, polroles, count(*)
-         from pg_policy group by 1, 2, 3
-         having count(*) > 1 or polcmd = '*' or 0 = any (polroles) or cardinality(polroles) <> 1`,
-      );
-      expect(odd).toEqual([]);
-    });
-    it('starts every key, unique index and foreign key with the organization', async () => {
-      const odd = await hq.asOwner<{ name: string }>(
-        `select c.conrelid::regclass::text || ' ' || c.conname as name
-         from pg_constraint c join pg_namespace n on n.oid = c.connamespace
-         join pg_attribute a on a.attrelid = c.conrelid and a.attnum = c.conkey[1]
-         where n.nspname in ('public', 'app', 'parts') and c.contype in ('p', 'u', 'f')
-           and a.attname <> 'organization_id' order by 1`,
-      );
-      expect(odd.map(({ name }) => name)).toEqual([
-        'app.job_runs job_runs_pkey',
-        'app.memberships memberships_user_id_fkey',
-        'app.users users_pkey',
-        'organizations organizations_pkey',
-        'organizations organizations_slug_key',
-      ]);
-    });
-    it('has an index for every foreign key', async () => {
-      const bare = await hq.asOwner(
-        `select c.conrelid::regclass::text, c.conname from pg_constraint c
-         where c.contype = 'f' and not exists (select from pg_index i
-           where i.indrelid = c.conrelid
-             and (i.indkey::int2[])[0:cardinality(c.conkey) - 1] @> c.conkey)
-         order by 1`,
-      );
-      expect(bare).toEqual([]);
     });
   });
 });

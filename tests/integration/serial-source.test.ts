@@ -7,6 +7,7 @@ import { silentLog } from '../../shared/runtime/log.ts';
 import { describeWith, socat } from '../support/debian-part.ts';
 import { collectFrames, eventually, type FrameLog } from '../support/frames.ts';
 import { ptyLine, type SerialLine, socatLine } from '../support/serial-lines.ts';
+import { Workspace } from '../support/workspace.ts';
 
 const settings = { baud: 115_200, data_bits: 8, parity: 'none', stop_bits: 1 } as const;
 const framing = framingSchema.parse({
@@ -32,7 +33,9 @@ function work(...polls: SerialPoll[]): SerialWork {
   return { settings, framing, polls, turnaround_ms: 5 };
 }
 
-function serialSuite(openLine: () => SerialLine): void {
+const workspace = new Workspace();
+
+function serialSuite(openLine: (folder: string) => SerialLine): void {
   let line: SerialLine;
   let log: FrameLog;
   let source: SerialSource | undefined;
@@ -44,13 +47,17 @@ function serialSuite(openLine: () => SerialLine): void {
   let answering: (void | Promise<void>)[];
 
   const answer = (id: string) => line.write(message(`${id}9310`));
+  const answerAfter = (delay_ms: number) => async (id: string) => {
+    await systemClock.sleep(delay_ms);
+    answer(id);
+  };
 
   beforeEach(async () => {
     log = collectFrames();
     asked = [];
     answering = [];
     answers = { '0001': answer, '0002': answer };
-    line = openLine();
+    line = openLine(workspace.folder());
     await line.plug();
     let text = '';
     line.onData((bytes) => {
@@ -149,14 +156,8 @@ function serialSuite(openLine: () => SerialLine): void {
   });
 
   test('a late answer is never taken for the answer of the unit asked next', async () => {
-    answers['0001'] = async (id) => {
-      await systemClock.sleep(200);
-      answer(id);
-    };
-    answers['0002'] = async (id) => {
-      await systemClock.sleep(100);
-      answer(id);
-    };
+    answers['0001'] = answerAfter(200);
+    answers['0002'] = answerAfter(100);
     await start(work(poll('0001'), poll('0002')));
     await eventually('six polls', () => asked.length >= 6, 10_000);
     await systemClock.sleep(250);
@@ -165,14 +166,8 @@ function serialSuite(openLine: () => SerialLine): void {
 
   test('where answers name their unit, one of another unit is a fault, never an answer', async () => {
     const named = (id: string) => poll(id, { answer_prefix: Buffer.from(`${id}93`, 'hex') });
-    answers['0001'] = async (id) => {
-      await systemClock.sleep(200);
-      answer(id);
-    };
-    answers['0002'] = async (id) => {
-      await systemClock.sleep(100);
-      answer(id);
-    };
+    answers['0001'] = answerAfter(200);
+    answers['0002'] = answerAfter(100);
     await start(work(named('0001'), named('0002')));
     await eventually('six polls', () => asked.length >= 6, 10_000);
     await systemClock.sleep(250);
@@ -207,7 +202,7 @@ function serialSuite(openLine: () => SerialLine): void {
     const running = await start(work(poll('0001', { every_ms: 60_000 })));
     await eventually('a frame', () => log.frames.length === 1);
     running.setWork(work(poll('0001', { every_ms: 60_000 }), poll('0002', { every_ms: 60_000 })));
-    await eventually('the new unit', () => log.frames.length === 2, 300);
+    await eventually('the new unit', () => log.frames.length === 2);
     expect(asked).toEqual(['0001', '0002']);
   });
 
@@ -292,7 +287,7 @@ function serialSuite(openLine: () => SerialLine): void {
     await eventually('asked', () => asked.length > 0);
     const from = systemClock.monotonic();
     await running.stop();
-    expect(systemClock.monotonic() - from).toBeLessThan(500);
+    expect(systemClock.monotonic() - from).toBeLessThan(5_000);
     expect(running.status().state).toBe('stopped');
   });
 }

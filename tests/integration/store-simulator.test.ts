@@ -1,14 +1,9 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
-import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import path from 'node:path';
-import { Aedes } from 'aedes';
-import { afterEach, describe, expect, test } from 'vitest';
-import type { BrokerReady } from '../../demo/broker.ts';
-import { openCuttableLink } from '../../demo/cuttable-link.ts';
+import { describe, expect, test } from 'vitest';
 import type { Truth } from '../../demo/door.ts';
 import { modbus_start } from '../../demo/modbus-sensor.ts';
-import { Publisher } from '../../demo/publisher.ts';
 import type { SimulatorAnswer, SimulatorSpec } from '../../demo/simulator-messages.ts';
 import { framingSchema } from '../../gateway/sources/framing.ts';
 import { ModbusSource } from '../../gateway/sources/modbus.ts';
@@ -17,55 +12,16 @@ import { SerialSource } from '../../gateway/sources/serial.ts';
 import { systemClock } from '../../shared/runtime/clock.ts';
 import { silentLog } from '../../shared/runtime/log.ts';
 import { collectFrames, eventually } from '../support/frames.ts';
+import { MortalBroker } from '../support/mortal-broker.ts';
+import { Workspace } from '../support/workspace.ts';
 
 const demo = path.join(import.meta.dirname, '../../demo');
-let cleanups: (() => Promise<void> | void)[] = [];
-afterEach(async () => {
-  for (const cleanup of cleanups.reverse()) await cleanup();
-  cleanups = [];
-});
+const workspace = new Workspace();
 
-interface Heard {
-  readonly topic: string;
-  readonly message: Record<string, unknown>;
-}
-
-/** A broker that notes what is published, and can die as if killed. */
-class TestBroker {
-  readonly heard: Heard[] = [];
-  readonly #sockets = new Set<Socket>();
-  #server: Server | undefined;
-  port = 0;
-  /** While false, publishes are heard but never acknowledged. */
-  isAcknowledging = true;
-
-  async start(): Promise<void> {
-    const broker = await Aedes.createBroker();
-    broker.authorizePublish = (_client, packet, done) => {
-      this.heard.push({ topic: packet.topic, message: JSON.parse(packet.payload.toString()) });
-      if (this.isAcknowledging) done(null);
-    };
-    this.#server = createServer((socket) => {
-      this.#sockets.add(socket);
-      broker.handle(socket);
-    });
-    this.#server.listen(this.port, '127.0.0.1');
-    await once(this.#server, 'listening');
-    this.port = (this.#server.address() as AddressInfo).port;
-  }
-
-  async die(): Promise<void> {
-    for (const socket of this.#sockets) socket.destroy();
-    this.#server?.close();
-    if (this.#server !== undefined) await once(this.#server, 'close');
-    this.#server = undefined;
-  }
-}
-
-async function startBroker(): Promise<TestBroker> {
-  const broker = new TestBroker();
+async function startBroker(): Promise<MortalBroker> {
+  const broker = new MortalBroker();
   await broker.start();
-  cleanups.push(() => broker.die());
+  workspace.onEnd(() => broker.die());
   return broker;
 }
 
@@ -75,7 +31,7 @@ class Simulator {
   constructor(spec: SimulatorSpec) {
     this.#process = fork(path.join(demo, 'store-simulator.js'), [JSON.stringify(spec)]);
     this.#process.once('message', () => this.#process.send({ kind: 'open' }));
-    cleanups.push(async () => {
+    workspace.onEnd(async () => {
       const exit = once(this.#process, 'exit');
       this.#process.send({ kind: 'stop' });
       await exit;
@@ -171,7 +127,7 @@ describe('a simulated store', () => {
     } as const;
     source.setPolls([{ address: 'unit/5', ...poll }]);
     await source.start();
-    cleanups.push(() => source.stop());
+    workspace.onEnd(() => source.stop());
     const words = () => Buffer.from(log.frames.at(-1)?.bytes ?? []);
     await eventually(
       'a wrap',
@@ -216,7 +172,7 @@ describe('a simulated store', () => {
       turnaround_ms: 5,
     });
     await source.start();
-    cleanups.push(() => source.stop());
+    workspace.onEnd(() => source.stop());
     await eventually('thirty readings', () => log.frames.length > 30);
     await simulator.hold();
     const [truth] = await simulator.truth();
@@ -231,74 +187,3 @@ describe('a simulated store', () => {
     expect(truth?.in).toBeGreaterThan(3);
   });
 });
-
-describe('a sensor’s MQTT client', () => {
-  test('sends again, in order, what a killed broker did not acknowledge', async () => {
-    const broker = await startBroker();
-    const publisher = new Publisher(`mqtt://127.0.0.1:${broker.port}`, 'sensor');
-    cleanups.push(() => publisher.close());
-    broker.isAcknowledging = false;
-    for (let id = 1; id <= 5; id += 1) publisher.publish('counters/front-door', { id });
-    await eventually('the first message', () => broker.heard.length === 1);
-    await broker.die();
-    broker.isAcknowledging = true;
-    publisher.publish('counters/front-door', { id: 6 });
-    await broker.start();
-    await publisher.acknowledged();
-    expect(broker.heard.map(({ message }) => message['id'])).toEqual([1, 1, 2, 3, 4, 5, 6]);
-  });
-
-  test('waits for a broker that is not there yet', async () => {
-    const broker = await startBroker();
-    await broker.die();
-    const publisher = new Publisher(`mqtt://127.0.0.1:${broker.port}`, 'sensor');
-    cleanups.push(() => publisher.close());
-    publisher.publish('counters/front-door', { id: 1 });
-    await systemClock.sleep(300);
-    await broker.start();
-    await publisher.acknowledged();
-    expect(broker.heard).toHaveLength(1);
-  });
-});
-
-test('the plain broker says its port and takes messages', async () => {
-  const child = fork(path.join(demo, 'broker.js'));
-  const [ready] = (await once(child, 'message')) as [BrokerReady];
-  cleanups.push(async () => {
-    child.disconnect();
-    await once(child, 'exit');
-  });
-  const publisher = new Publisher(`mqtt://127.0.0.1:${ready.port}`, 'sensor');
-  publisher.publish('counters/front-door', { id: 1 });
-  await publisher.acknowledged();
-  await publisher.close();
-});
-
-test('a cut link breaks what is connected and lets nobody through until it is mended', async () => {
-  const hq = createServer((socket) => socket.on('error', () => {}).pipe(socket));
-  hq.listen(0, '127.0.0.1');
-  await once(hq, 'listening');
-  const link = await openCuttableLink((hq.address() as AddressInfo).port);
-  cleanups.push(async () => {
-    await link.close();
-    hq.close();
-  });
-  const socket = connect(link.port, '127.0.0.1').on('error', () => {});
-  socket.write('hello');
-  expect(String((await once(socket, 'data'))[0])).toBe('hello');
-  link.cut();
-  await closed(socket);
-  const refused = connect(link.port, '127.0.0.1').on('error', () => {});
-  await closed(refused);
-  expect(refused.bytesRead).toBe(0);
-  link.mend();
-  const again = connect(link.port, '127.0.0.1');
-  again.write('again');
-  expect(String((await once(again, 'data'))[0])).toBe('again');
-  again.destroy();
-});
-
-/** Unlike `once`, does not mind an error before it. */
-function closed(socket: Socket): Promise<unknown> {
-  return new Promise((resolve) => socket.once('close', resolve));
-}

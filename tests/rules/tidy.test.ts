@@ -8,7 +8,7 @@ import { errorCatalogue } from '../../shared/runtime/error-catalogue.ts';
 
 import { Workspace } from '../support/workspace.ts';
 import { root, sourceFiles } from './sources.ts';
-import { violations } from './tidy.ts';
+import { overlong, violations } from './tidy.ts';
 
 const workspace = new Workspace();
 
@@ -16,6 +16,13 @@ test('the product keeps the rules of the house', () => {
   const files = sourceFiles('shared', 'gateway', 'cloud-sync', 'demo');
   expect(files.length).toBeGreaterThan(100);
   expect(files.flatMap(violations)).toEqual([]);
+});
+
+test('tests, benches and packaging are read too, and no longer than the product', () => {
+  const files = sourceFiles('tests', 'bench', 'packaging');
+  expect(files.length).toBeGreaterThan(200);
+  expect(files.flatMap(overlong)).toEqual([]);
+  expect(overlong({ path: 'tests/planted.test.ts', text: '\n'.repeat(301) })).toHaveLength(1);
 });
 
 const purpose = '/** Planted. */\n';

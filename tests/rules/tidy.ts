@@ -220,3 +220,8 @@ export function violations(file: SourceFile): string[] {
   ];
   return rules.flatMap((rule) => rule(file)).map((text) => `${file.path} ${text}`);
 }
+
+/** What is wrong with the length of any file, also of tests, benches and packaging. */
+export function overlong(file: SourceFile): string[] {
+  return shortFiles(file).map((text) => `${file.path} ${text}`);
+}

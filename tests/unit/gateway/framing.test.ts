@@ -1,66 +1,21 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type Framed, Framer } from '../../../gateway/sources/framer.ts';
-import { type Framing, framingSchema } from '../../../gateway/sources/framing.ts';
-
-const hpc168 = framingSchema.parse({
-  kind: 'delimited',
-  start: '02',
-  end: '03',
-  encoding: 'ascii-hex',
-  checksum: { kind: 'sum8' },
-  bytes_max: 128,
-});
-const lines = framingSchema.parse({ kind: 'delimited', end: '0d0a', bytes_max: 80 });
-const summedLines = framingSchema.parse({ ...lines, checksum: { kind: 'sum8' } });
-const lengthField = framingSchema.parse({
-  kind: 'length_field',
-  start: 'eb90',
-  length: { at: 2, size: 1, adds: 4 },
-  checksum: { kind: 'xor8', over: 'start_and_body' },
-  bytes_max: 80,
-});
-const distance = framingSchema.parse({
-  kind: 'fixed',
-  start: '4444',
-  bytes: 6,
-  checksum: { kind: 'crc8', over: 'start_and_body' },
-});
-const bareFixed = framingSchema.parse({
-  kind: 'fixed',
-  bytes: 6,
-  checksum: { kind: 'crc16-modbus' },
-});
-
-/** One HPC168 answer for unit 0001; bytes as on the line. */
-function hpcAnswer(people: { in: number; out: number }): Buffer {
-  const hex = (value: number) => value.toString(16).padStart(8, '0');
-  const body = Buffer.from(`00019310${hex(people.in)}${hex(people.out)}${'0'.repeat(16)}`, 'hex');
-  const sum = body.reduce((total, byte) => total + byte, 0) & 0xff;
-  const text = Buffer.concat([body, Buffer.of(sum)])
-    .toString('hex')
-    .toUpperCase();
-  return Buffer.from(`\x02${text}\x03`, 'latin1');
-}
-
-const good = hpcAnswer({ in: 10, out: 15 });
-const goodDecoded = '000193100000000a0000000f0000000000000000';
-const damaged = Buffer.from(good);
-damaged[17] = 0x31;
-
-function pushAll(framing: Framing, chunks: readonly Uint8Array[]): Framed[] {
-  const framer = new Framer(framing);
-  return chunks.flatMap((chunk) => framer.push(chunk));
-}
-
-/** Frames as hex, faults as their reason, in order. */
-function told(found: readonly Framed[]): string[] {
-  return found.map((one) =>
-    one.kind === 'frame' ? Buffer.from(one.bytes).toString('hex') : one.reason,
-  );
-}
+import { Framer } from '../../../gateway/sources/framer.ts';
+import { framingSchema } from '../../../gateway/sources/framing.ts';
+import {
+  bareFixed,
+  damaged,
+  distance,
+  good,
+  goodDecoded,
+  hpc168,
+  lengthField,
+  lines,
+  pushAll,
+  summedLines,
+  told,
+} from '../../support/framings.ts';
 
 describe('recorded streams', () => {
   const cases = path.join(import.meta.dirname, '../../../../tests/cases');
@@ -248,63 +203,6 @@ describe('bad settings', () => {
     expect(framingSchema.safeParse(framing).success).toBe(false);
   });
 });
-
-const framings: Record<string, Framing> = {
-  hpc168,
-  lines,
-  summedLines,
-  lengthField,
-  distance,
-  bareFixed,
-};
-/** Bytes that mean something to the framings above, so that random streams reach every branch. */
-const piece = fc.oneof(
-  fc.constantFrom(good, damaged, hpcAnswer({ in: 65_546, out: 0 })),
-  fc.constantFrom(...['02', '03', '0d', '0d0a', 'eb90', '4444', 'eb9003', '4444444410'].map(hex)),
-  fc.uint8Array({ maxLength: 150 }).map((bytes) => Buffer.from(bytes)),
-);
-
-describe('any stream', () => {
-  test.each(Object.keys(framings))('%s: gives the same however it is split', (name) => {
-    const framing = framings[name] as Framing;
-    fc.assert(
-      fc.property(
-        fc.array(piece, { maxLength: 12 }),
-        fc.array(fc.integer({ min: 1, max: 40 }), { minLength: 1, maxLength: 10 }),
-        (pieces, sizes) => {
-          const stream = Buffer.concat(pieces);
-          const chunks: Buffer[] = [];
-          for (let at = 0, i = 0; at < stream.length; i += 1) {
-            const size = sizes[i % sizes.length] as number;
-            chunks.push(stream.subarray(at, at + size));
-            at += size;
-          }
-          expect(pushAll(framing, chunks)).toEqual(pushAll(framing, [stream]));
-        },
-      ),
-      { numRuns: 300 },
-    );
-  });
-
-  test('every good frame comes out, whatever noise without a start marker stands between', () => {
-    const noise = fc.uint8Array({ maxLength: 200 }).map((bytes) => bytes.filter((b) => b !== 2));
-    const people = fc.record({ in: fc.nat(), out: fc.nat() });
-    fc.assert(
-      fc.property(fc.array(fc.tuple(noise, people), { maxLength: 20 }), (parts) => {
-        const stream = parts.flatMap(([before, count]) => [before, hpcAnswer(count)]);
-        const counts = pushAll(hpc168, stream).map((one) => {
-          const bytes = Buffer.from(one.bytes);
-          return { in: bytes.readUInt32BE(4), out: bytes.readUInt32BE(8) };
-        });
-        expect(counts).toEqual(parts.map(([, count]) => count));
-      }),
-    );
-  });
-});
-
-function hex(text: string): Buffer {
-  return Buffer.from(text, 'hex');
-}
 
 /** By the table-free definition, apart from the product's. */
 function crc16(bytes: Uint8Array): string {
