@@ -13,10 +13,13 @@ const clock = systemClock;
 const dist = fileURLToPath(new URL('../', import.meta.url));
 const entry = `${dist}gateway/cli/footbridge.js`;
 
-/** What `#!/usr/bin/env -S node …` asks of Node.js. */
-function flags(): string[] {
+/** What `#!/usr/bin/env -S NAME=VALUE … node …` asks of the system and of Node.js. */
+function asInstalled(): { flags: string[]; environment: NodeJS.ProcessEnv } {
   const [first = ''] = readFileSync(entry, 'utf8').split('\n');
-  return first.split(' ').slice(3);
+  const words = first.split(' ').slice(2);
+  const node = words.indexOf('node');
+  const settings = words.slice(0, node).map((word) => word.split('='));
+  return { flags: words.slice(node + 1), environment: Object.fromEntries(settings) };
 }
 
 /** Starts a gateway of so many paired sensors as it is installed: by the first line of its entry. */
@@ -38,9 +41,10 @@ export async function startGateway(
   writeFileSync(join(folder, 'footbridge.yaml'), JSON.stringify(config));
   const parameters = ['--config', join(folder, 'footbridge.yaml'), 'run'];
   const started_at = clock.monotonic();
-  const gateway = spawn(process.execPath, [...flags(), entry, ...parameters], {
+  const { flags, environment } = asInstalled();
+  const gateway = spawn(process.execPath, [...flags, entry, ...parameters], {
     stdio: ['ignore', 'ignore', 'inherit'],
-    env: { ...process.env, ...how.environment },
+    env: { ...process.env, ...environment, ...how.environment },
   });
   const socket = join(data_dir, 'footbridge.sock');
   const until = async (holds: (status: Status) => boolean) => {

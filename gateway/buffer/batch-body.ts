@@ -3,7 +3,7 @@
  * microsecond a reading; row objects took three), in the writer thread, where it holds nobody up.
  */
 import { gzipSync } from 'node:zlib';
-import { batch_version } from '../../shared/wire/batch.ts';
+import { batch_version } from '../../shared/wire/batch-version.ts';
 import type { PendingBatch } from './entry.ts';
 import type { Connection } from './schema.ts';
 

@@ -1,9 +1,9 @@
-#!/usr/bin/env -S node --max-semi-space-size=4
+#!/usr/bin/env -S MALLOC_ARENA_MAX=2 node --max-semi-space-size=4 --expose-gc
 /**
  * The command `footbridge`: what runs in a store, and what people there type.
  *
- * V8 is asked to keep its young objects in 4 MB (`npm run bench -- footprint`): store PCs have memory for
- * little else.
+ * Store PCs have memory for little else (`npm run bench -- footprint`), so V8 keeps its young objects in 4 MB and
+ * is told when loading is over (heap-mode.ts), and twelve threads share two heaps of C instead of having one each.
  */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';

@@ -1,6 +1,6 @@
 /** What `sensor pair` asks on a terminal: which of the devices that are heard, and under which name. */
 import { FootbridgeError } from '../../shared/runtime/errors.ts';
-import { sensorIdSchema } from '../../shared/wire/reading.ts';
+import { sensorIdSchema } from '../../shared/wire/names.ts';
 import type { Found } from '../pairing/discovery.ts';
 import { listenFor } from './discover-command.ts';
 import type { PairOptions } from './pair-command.ts';

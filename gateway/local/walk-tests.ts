@@ -6,7 +6,7 @@ import { z } from 'zod';
 import type { Clock } from '../../shared/runtime/clock.ts';
 import { FootbridgeError } from '../../shared/runtime/errors.ts';
 import { type CommissioningRecord, commissioningSchema } from '../../shared/wire/commissioning.ts';
-import { sensorIdSchema } from '../../shared/wire/reading.ts';
+import { sensorIdSchema } from '../../shared/wire/names.ts';
 import type { Crossings, Tally } from '../meters/tally.ts';
 import { judgeAudit, judgeWalk, type Verdict } from '../pairing/commissioning.ts';
 import { kindOf, tellsDirection } from '../pairing/sensor.ts';

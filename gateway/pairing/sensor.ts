@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { FootbridgeError } from '../../shared/runtime/errors.ts';
-import { sensorIdSchema } from '../../shared/wire/reading.ts';
+import { sensorIdSchema } from '../../shared/wire/names.ts';
 import { directions } from '../meters/direction.ts';
 import { recordMappings } from '../profiles/mapping-schema.ts';
 import type { Profile } from '../profiles/profile.ts';

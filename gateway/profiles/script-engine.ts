@@ -12,8 +12,8 @@ import {
   type QuickJSWASMModule,
 } from 'quickjs-emscripten-core';
 import type { Clock } from '../../shared/runtime/clock.ts';
+import { script_ms_max } from './script-protocol.ts';
 
-export const script_ms_max = 20;
 /**
  * The engine looks at the clock every 10,000 steps. A script that has done fewer is not stopped:
  * it is the machine that stood still, and a count must not be lost for it.

@@ -1,5 +1,8 @@
 /** What the thread of script codecs and the one that waits for it tell each other. */
 
+/** CPU time of one call. */
+export const script_ms_max = 20;
+
 export interface ScriptThreadData {
   /** Shared: CPU time of the thread when the request at hand began, ms; id of the last one answered. */
   readonly progress: Float64Array<SharedArrayBuffer>;

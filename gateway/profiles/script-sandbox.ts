@@ -7,13 +7,13 @@ import { readFileSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
 import type { Clock } from '../../shared/runtime/clock.ts';
 import type { RunScript } from './measure.ts';
-import { script_ms_max } from './script-engine.ts';
 import {
   cpuTime_ms,
   type ScriptAnswer,
   type ScriptRequest,
   type ScriptThreadData,
   type ScriptThreadReady,
+  script_ms_max,
 } from './script-protocol.ts';
 
 /** Reading a script's text and starting an engine for it, once a thread. */

@@ -7,12 +7,23 @@
  */
 import { setFlagsFromString } from 'node:v8';
 
-/** Before the first module of a daemon is loaded. */
+/**
+ * Before the first module of a daemon is loaded. The young generation stays as small as it began: loading
+ * would make it grow to all that it may have, and V8 takes none of that back while nothing happens (6 MB).
+ */
 export function favourMemory(): void {
   setFlagsFromString('--optimize-for-size');
+  setFlagsFromString('--semi-space-growth-factor=1');
 }
 
-/** When everything is loaded. */
+/**
+ * When everything is loaded, and what loading left behind has been given back. That takes some 30 ms, once,
+ * and only with `--expose-gc`: left to V8, half-empty pages stay as long as nothing happens (3 MB).
+ */
 export function favourSpeed(): void {
+  setFlagsFromString('--compact-on-every-full-gc');
+  globalThis.gc?.();
+  setFlagsFromString('--no-compact-on-every-full-gc');
+  setFlagsFromString('--semi-space-growth-factor=2');
   setFlagsFromString('--no-optimize-for-size');
 }

@@ -6,10 +6,11 @@
  * on purpose: HQ takes them from the credential, so no body can name somebody else's.
  */
 import { z } from 'zod';
+import { batch_version } from './batch-version.ts';
+import { sensorIdSchema, text } from './names.ts';
 import type { BufferedReading } from './reading.ts';
-import { count_max, interval_s_max, sensorIdSchema, text } from './reading.ts';
+import { count_max, interval_s_max } from './reading.ts';
 
-export const batch_version = 1;
 /** Readings in one batch, so that HQ's transaction stays short. */
 export const batch_rows_max = 5_000;
 /** Batches of backlog that one gateway may have under way at most, beside its live ones. */

@@ -5,7 +5,7 @@
  * at least a hundred people each way. A record is stored once, however often it is sent.
  */
 import { z } from 'zod';
-import { sensorIdSchema, text } from './reading.ts';
+import { sensorIdSchema, text } from './names.ts';
 
 const instant = z.number().int().min(0).max(253_402_300_799_999);
 const people = z.number().int().min(0).max(1_000_000);

@@ -4,7 +4,7 @@
  * sensor is, and what it has counted, it cannot touch.
  */
 import { z } from 'zod';
-import { sensorIdSchema, text } from './reading.ts';
+import { sensorIdSchema, text } from './names.ts';
 
 const nameSchema = text(255).min(1);
 

@@ -6,7 +6,7 @@
  * the used token is refused.
  */
 import { z } from 'zod';
-import { text } from './reading.ts';
+import { text } from './names.ts';
 
 /** `fbt_` and 32 random bytes in base64url: what `footbridge-hq gateway invite` prints, once. */
 export const enrollTokenSchema = z.string().regex(/^fbt_[A-Za-z0-9_-]{43}$/, {

@@ -6,7 +6,7 @@
  */
 import { z } from 'zod';
 import { configurationReportSchema, configurationVersionSchema } from './configuration.ts';
-import { sensorIdSchema, text } from './reading.ts';
+import { sensorIdSchema, text } from './names.ts';
 
 export const heartbeat_interval_s = 60;
 

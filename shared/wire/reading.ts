@@ -3,24 +3,9 @@
  *
  * Times are milliseconds since the Unix epoch (UTC); `interval_s` is seconds. A store's time zone
  * plays no part before HQ: hours are cut there, in Postgres, from the store's IANA zone.
+ *
+ * No schema stands here: the buffer's thread needs the words, and zod would cost it 4 MB of memory.
  */
-import { z } from 'zod';
-
-/** One counting line or zone: lower-case words, `/` between a device and its lines or zones. */
-export const sensorIdSchema = z
-  .string()
-  .max(100)
-  .regex(/^[a-z0-9][a-z0-9_-]*(\/[a-z0-9][a-z0-9_-]*)*$/, {
-    error: 'use lower-case letters, digits, "-" and "_", with "/" between a device and its lines',
-  });
-
-/** Text that PostgreSQL can hold: no half of a surrogate pair, no NUL. */
-export const text = (length_max: number) =>
-  z
-    .string()
-    .max(length_max)
-    .regex(/^[^\p{Surrogate}\0]*$/u, { error: 'holds characters that no text can hold' });
-
 /**
  * Why a reading is not simply "as the device said". A bit mask, because readings are many.
  * The bits are part of the wire format: add new ones, never reuse one.

@@ -36,3 +36,14 @@ test.each(commands)(
 test('the entry file loads no command before it is typed', () => {
   expect([...loadedWith('gateway/cli/footbridge.ts')]).not.toContain('zod');
 });
+
+test.each(['gateway/buffer/writer-thread.ts', 'gateway/profiles/script-thread.ts'])(
+  '%s loads no schemas: another zod would cost 4 MB',
+  (path) => {
+    expect([...loadedWith(path)]).not.toContain('zod');
+  },
+);
+
+test('the daemon loads no engine for scripts before a sensor needs one', () => {
+  expect([...loadedWith('gateway/main.ts')]).not.toContain('quickjs-emscripten-core');
+});
