@@ -1,4 +1,4 @@
-/** The ledger: what gateways received, acknowledged and could not deliver as counts, by reason. */
+/** The ledger: what gateways acknowledged and is no count, by reason. */
 import type { Database } from '../db/pool.ts';
 import type { Organization } from '../tenants/organizations.ts';
 import { storeByCode } from '../tenants/stores.ts';
@@ -7,9 +7,12 @@ export interface LossRow {
   /** Code of the store. */
   store: string;
   gateway_id: string;
-  /** Source of the gateway's configuration that heard it. */
+  /** Source of the gateway's configuration that heard it; `hq` and `disk` are none of them. */
   source: string;
-  /** `checksum`, `unknown_topic`, or the code with which HQ refused a reading. */
+  /**
+   * `checksum`, `unknown_topic`, the code with which HQ refused a reading, or `lost_with_image`: on
+   * the disk once, and gone since an older image of it was put back.
+   */
   reason: string;
   /** The life of the gateway's buffer in which they were counted. */
   epoch: string;
@@ -19,7 +22,7 @@ export interface LossRow {
   updated_at: Date;
 }
 
-/** Most first, as the gateways' last heartbeats told it. @throws store_unknown */
+/** Most first, as gateways told it and as HQ refused it. @throws store_unknown */
 export async function listLosses(
   db: Database,
   organization: Organization,
@@ -32,7 +35,7 @@ export async function listLosses(
       `select s.code as store, l.gateway_id, l.source, l.reason, l.epoch, l.count, l.updated_at
        from app.gateway_losses l
        join public.stores s on s.organization_id = l.organization_id and s.id = l.store_id
-       where l.organization_id = $1 and ($2::uuid is null or l.store_id = $2)
+       where l.organization_id = $1 and ($2::uuid is null or l.store_id = $2) and l.count > 0
        order by l.count desc, s.code, l.gateway_id, l.source, l.reason, l.updated_at`,
       [organization.id, store?.id ?? null],
     ),

@@ -135,8 +135,9 @@ function judgeGateway(gateway: GatewayFacts, line: Line, verdicts: Verdicts): vo
     lost_an_hour,
     about(
       'quarantine_growing',
-      `could not use ${gateway.lost_in_an_hour} messages within an hour`,
-      'They stand in its quarantine with their reasons: `footbridge buffer quarantine` in the store.',
+      `has ${gateway.lost_in_an_hour} messages of the last hour that are no counts`,
+      '`footbridge-hq ledger list` has their reasons, `footbridge buffer quarantine` in the store the ' +
+        'messages. `lost_with_image` stands there no more: an older image of its disk was put back.',
     ),
   );
 }

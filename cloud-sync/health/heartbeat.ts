@@ -5,6 +5,8 @@ import { configurationFor } from '../gateways/configuration.ts';
 import type { GatewayIdentity } from '../gateways/credentials.ts';
 import { assertNotRevoked, scopeOf } from '../gateways/credentials.ts';
 import { endOlderCredentials, isRotationDue } from '../gateways/rotate.ts';
+import { countedSince } from './held-counts.ts';
+import { rememberEpochs } from './told-epochs.ts';
 
 /** Processes of one gateway that are remembered; a crash loop makes one each time. */
 const instances_kept = 16;
@@ -28,13 +30,27 @@ export async function storeHeartbeat(
     await storeState(tx, gateway, heartbeat, now_ms);
     await storeSensors(tx, gateway, heartbeat);
     await storeLosses(tx, gateway, heartbeat);
-    const remembered = await sequencesOf(tx, gateway, heartbeat);
-    const lost = await lostIn(tx, gateway, heartbeat);
+    const remembered = await memoryOf(tx, gateway, heartbeat);
     const rotate = await isRotationDue(tx, gateway);
     const configuration = await configurationFor(tx, gateway, heartbeat.configuration);
     const wanted = configuration === undefined ? {} : { configuration };
-    return { server_time: now_ms, ...remembered, lost, rotate, ...wanted };
+    return { server_time: now_ms, ...remembered, rotate, ...wanted };
   });
+}
+
+/** What HQ has of the gateway's log, and of the sensors that wait for it. */
+async function memoryOf(
+  tx: Transaction,
+  gateway: GatewayIdentity,
+  heartbeat: Heartbeat,
+): Promise<Partial<HeartbeatAnswer>> {
+  if (heartbeat.epochs === undefined) {
+    const lost = await lostIn(tx, gateway, heartbeat);
+    return { ...(await sequencesOf(tx, gateway, heartbeat)), lost };
+  }
+  const epochs = await rememberEpochs(tx, gateway, heartbeat.epochs);
+  if (heartbeat.held === undefined) return { epochs };
+  return { epochs, counted: await countedSince(tx, gateway, heartbeat.held) };
 }
 
 /** What HQ has of one life of the gateway's buffer. */

@@ -14,11 +14,12 @@ import { openBatch, recordAnswer } from './ledger.ts';
 import { insertNew, markHours } from './raw-readings.ts';
 import type { KeptReadings } from './sensors.ts';
 import { registerSensors, updateLatest } from './sensors.ts';
+import { takeSettled } from './settled.ts';
 
 type Rejection = BatchAnswer['rejected'][number];
 const unique_violation = '23505';
-/** A batch that meets another delivery of its rows goes the careful way; once more for the ledger. */
-const tries_max = 3;
+/** A batch that meets another delivery of its rows goes the careful way; again where it meets more. */
+const tries_max = 4;
 
 /**
  * Stores a validated batch.
@@ -41,9 +42,11 @@ export async function ingestBatch(
       return await db.inTenant(scopeOf(gateway), 'app_ingest', async (tx) => {
         const opening = await openBatch(tx, gateway, batch, body_sha256);
         if (opening.earlier !== undefined) return opening.earlier;
-        const isNew = attempt === 1 && !opening.isKnownInPart;
-        const record = (unstored: Unstored) =>
-          recordAnswer(tx, gateway, batch, body_sha256, answerTo(batch, unstored));
+        const isNew = attempt === 1 && opening.known.length === 0;
+        const record = (unstored: Unstored) => {
+          const answer = answerTo(batch, unstored);
+          return recordAnswer(tx, gateway, batch, { body_sha256, answer, opening });
+        };
         return store(tx, gateway, batch, { ...opening, isNew, record });
       });
     } catch (error) {
@@ -67,11 +70,12 @@ async function store(
   opening: Opening & { isNew: boolean; record: ToLedger },
 ): Promise<BatchAnswer> {
   const { timezone, isNew, record } = opening;
-  const counts = withPartition(batch.counts, opening.count_months);
-  const zones = withPartition(batch.zones, opening.zone_months);
+  const unsettled = takeSettled(batch, opening.isTold ? opening.known : []);
+  const counts = withPartition(unsettled.counts, opening.count_months);
+  const zones = withPartition(unsettled.zones, opening.zone_months);
   const { sensors, regions, epoch } = batch;
   const readings = { sensors, regions, counts: counts.kept, zones: zones.kept };
-  const rejected = [...counts.rejected, ...zones.rejected];
+  const rejected = [...unsettled.rejected, ...counts.rejected, ...zones.rejected];
   if (isNew) {
     const toLedger = () => record({ duplicate: 0, rejected });
     return storeNew(tx, gateway, readings, { timezone, record: toLedger });
@@ -79,7 +83,8 @@ async function store(
   await registerSensors(tx, gateway, readings);
   const known = await insertKnownInPart(tx, gateway, readings, { timezone, epoch });
   await updateLatest(tx, gateway, withoutRefused(readings, known.rejected));
-  return record({ duplicate: known.duplicate, rejected: [...rejected, ...known.rejected] });
+  const duplicate = unsettled.duplicate + known.duplicate;
+  return record({ duplicate, rejected: [...rejected, ...known.rejected] });
 }
 
 /**

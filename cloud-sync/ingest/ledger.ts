@@ -3,17 +3,30 @@ import { FootbridgeError } from '../../shared/runtime/errors.ts';
 import type { Batch, BatchAnswer } from '../../shared/wire/batch.ts';
 import type { Transaction } from '../db/pool.ts';
 import type { GatewayIdentity } from '../gateways/credentials.ts';
+import type { Ranges } from './settled.ts';
+import { isWithin, multirangeOf, pointsOf } from './settled.ts';
 
 /** What HQ knows before it looks at a batch's readings. */
 export interface Opening {
   /** The answer given to this batch before. */
   readonly earlier: BatchAnswer | undefined;
-  /** Some sequence of its range is settled already: its readings may be known one by one. */
-  readonly isKnownInPart: boolean;
+  /** Of the sequences that it settles, those that were before: its readings may be known one by one. */
+  readonly known: Ranges;
+  /** Heartbeats told of its epoch: none of its sequences was ever another reading's. */
+  readonly isTold: boolean;
   readonly timezone: string;
   /** Months that have a partition, as YYYY-MM. */
   readonly count_months: string[];
   readonly zone_months: string[];
+}
+
+/** What a batch settles, of four parameters: its range, `absent` and `included`. */
+const batchSettles = (first: number) =>
+  `int8multirange(int8range($${first}, $${first + 1}, '[]')) - $${first + 2}::int8multirange
+     + $${first + 3}::int8multirange`;
+
+function settling({ first_sequence, last_sequence, absent, included }: Batch): unknown[] {
+  return [first_sequence, last_sequence, pointsOf(absent), pointsOf(included)];
 }
 
 /**
@@ -32,7 +45,8 @@ export async function openBatch(
   const [found] = await query<{
     is_live: boolean;
     is_free: boolean;
-    is_known_in_part: boolean | null;
+    known: [number, number][] | null;
+    is_told: boolean | null;
     body_sha256: Buffer | null;
     answer: BatchAnswer | null;
     timezone: string;
@@ -44,14 +58,20 @@ export async function openBatch(
          where c.organization_id = $1 and c.id = $4 and c.revoked_at is null
            and g.revoked_at is null) as is_live,
        pg_try_advisory_xact_lock(hashtextextended($5::text, 0)) as is_free,
-       (select e.settled && int8range($7, $8, '[]') from app.gateway_epochs e
-         where e.organization_id = $1 and e.gateway_id = $3 and e.epoch = $6) as is_known_in_part,
+       (select json_agg(array[lower(r), upper(r) - 1]) from unnest(e.known) r) as known, e.is_told,
        b.body_sha256, b.answer, s.timezone,
        app.partition_months('people_counting_raw') as count_months,
        app.partition_months('regional_counting_raw') as zone_months
      from public.stores s
      left join app.ingest_batches b
        on b.organization_id = s.organization_id and b.gateway_id = $3 and b.batch_id = ($5::text)::uuid
+     -- Also what a gateway settled that had this buffer before and enrolled anew.
+     left join lateral (
+       select range_agg(e.settled * (${batchSettles(7)})) as known,
+         bool_or(e.first_sequence is not null) as is_told
+       from app.gateway_epochs e
+       where e.organization_id = $1 and e.store_id = $2 and e.epoch = $6
+     ) e on true
      where s.organization_id = $1 and s.id = $2`,
     [
       gateway.organization_id,
@@ -60,8 +80,7 @@ export async function openBatch(
       gateway.credential_id,
       batch.batch_id,
       batch.epoch,
-      batch.first_sequence,
-      batch.last_sequence,
+      ...settling(batch),
     ],
   );
   if (found === undefined) throw new Error('the store of the credential is not visible');
@@ -73,47 +92,95 @@ export async function openBatch(
     throw new FootbridgeError('batch_conflict', `batch ${batch.batch_id} had another body before`);
   }
   const { timezone, count_months, zone_months } = found;
-  const isKnownInPart = found.is_known_in_part ?? false;
-  return { earlier: found.answer ?? undefined, isKnownInPart, timezone, count_months, zone_months };
+  const settled = { known: found.known ?? [], isTold: found.is_told ?? false };
+  return { earlier: found.answer ?? undefined, ...settled, timezone, count_months, zone_months };
+}
+
+/** What {@link recordAnswer} writes down. */
+export interface Settlement {
+  readonly body_sha256: Buffer;
+  readonly answer: Omit<BatchAnswer, 'ack_sequence'>;
+  readonly opening: Opening;
 }
 
 /**
- * Adds the batch's range to what is settled of this epoch and keeps the answer for a replay. Last
- * statement of an ingest on purpose: it locks the epoch's row, and batches of one gateway that come
- * at the same time must wait for each other as briefly as they can.
+ * Adds what the batch settles to what is settled of this epoch and keeps the answer for a replay.
+ * Last statements of an ingest on purpose: they lock the epoch's row, and batches of one gateway that
+ * come at the same time must wait for each other as briefly as they can.
  *
  * @returns the answer with the sequence up to which nothing is missing; 0 while the first is.
+ * @throws DatabaseError 23505 where one of its sequences was settled since {@link openBatch}.
  */
 export async function recordAnswer(
-  { query }: Transaction,
+  tx: Transaction,
   gateway: GatewayIdentity,
   batch: Batch,
-  body_sha256: Buffer,
-  answer: Omit<BatchAnswer, 'ack_sequence'>,
+  settlement: Settlement,
+): Promise<BatchAnswer> {
+  const [, answer] = await Promise.all([
+    recordRefusals(tx, gateway, batch.epoch, settlement),
+    recordSettled(tx, gateway, batch, settlement),
+  ]);
+  return answer;
+}
+
+/**
+ * What HQ refuses stands in its ledger with the transaction that refused it: the answer may never
+ * reach a gateway whose disk is lost. A sequence that was settled before stands there already; that
+ * of an epoch which nobody told may have been another reading's.
+ */
+async function recordRefusals(
+  { query }: Transaction,
+  { organization_id, gateway_id, store_id }: GatewayIdentity,
+  epoch: string,
+  { answer, opening }: Settlement,
+): Promise<void> {
+  const counts = new Map<string, number>();
+  for (const { sequence, code } of answer.rejected) {
+    if (!opening.isTold && isWithin(opening.known, sequence)) continue;
+    counts.set(code, (counts.get(code) ?? 0) + 1);
+  }
+  if (counts.size === 0) return;
+  await query(
+    `insert into app.gateway_losses as l
+       (organization_id, gateway_id, store_id, epoch, source, reason, count)
+     select $1, $2, $3, $4, 'hq', reason, count
+     from unnest($5::text[], $6::bigint[]) as s (reason, count) order by reason
+     on conflict (organization_id, gateway_id, epoch, source, reason) do update set
+       count = l.count + excluded.count, updated_at = now()`,
+    [organization_id, gateway_id, store_id, epoch, [...counts.keys()], [...counts.values()]],
+  );
+}
+
+async function recordSettled(
+  { query }: Transaction,
+  { organization_id, gateway_id, store_id }: GatewayIdentity,
+  batch: Batch,
+  { body_sha256, answer, opening }: Settlement,
 ): Promise<BatchAnswer> {
   const [recorded] = await query<{ answer: BatchAnswer }>(
     `with epoch as (
        insert into app.gateway_epochs as e (organization_id, gateway_id, epoch, store_id, settled)
-       values ($1, $2, $3, $4, int8multirange(int8range($5, $6, '[]')))
+       values ($1, $2, $3, $4, ${batchSettles(5)})
        on conflict (organization_id, gateway_id, epoch)
-         do update set settled = e.settled + excluded.settled
-       returning coalesce(
-         (select upper(r) - 1 from unnest(settled) r where r @> 1::bigint), 0) as ack_sequence
+         do update set settled = app.settle(e.settled, excluded.settled, $12)
+       returning coalesce((select upper(r) - 1 from unnest(settled) r
+         where r @> coalesce(first_sequence, 1)), 0) as ack_sequence
      )
      insert into app.ingest_batches (organization_id, gateway_id, batch_id, store_id, epoch,
        first_sequence, last_sequence, body_sha256, answer)
-     select $1, $2, $7, $4, $3, $5, $6, $8, $9::jsonb || jsonb_build_object('ack_sequence', ack_sequence)
+     select $1, $2, $9, $4, $3, $5, $6, $10, $11::jsonb || jsonb_build_object('ack_sequence', ack_sequence)
      from epoch returning answer`,
     [
-      gateway.organization_id,
-      gateway.gateway_id,
+      organization_id,
+      gateway_id,
       batch.epoch,
-      gateway.store_id,
-      batch.first_sequence,
-      batch.last_sequence,
+      store_id,
+      ...settling(batch),
       batch.batch_id,
       body_sha256,
       JSON.stringify(answer),
+      opening.isTold ? multirangeOf(opening.known) : '{(,)}',
     ],
   );
   if (recorded === undefined) throw new Error('the answer was not written');

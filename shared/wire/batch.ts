@@ -162,6 +162,12 @@ export const batchSchema = z
     if (batch.absent?.some((s) => s < batch.first_sequence || s > batch.last_sequence)) {
       context.addIssue({ code: 'custom', path: ['absent'], message: 'lies outside the range' });
     }
+    if (batch.absent !== undefined) {
+      const rows = new Set([...batch.counts.sequence, ...batch.zones.sequence]);
+      if (batch.absent.some((s) => rows.has(s))) {
+        context.addIssue({ code: 'custom', path: ['absent'], message: 'is the sequence of a row' });
+      }
+    }
     if (repeats(batch.counts.sequence, batch.zones.sequence)) {
       context.addIssue({ code: 'custom', path: ['counts', 'sequence'], message: 'repeats' });
     }

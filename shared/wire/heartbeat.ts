@@ -62,7 +62,9 @@ const epochReport = z.object({
   last_sequence: z.number().int().min(0).max(Number.MAX_SAFE_INTEGER),
 });
 
-const epochs_max = 1_000;
+export type EpochReport = z.infer<typeof epochReport>;
+
+export const epochs_max = 1_000;
 
 export const heartbeatSchema = z.object({
   version: text(50),
