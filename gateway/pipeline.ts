@@ -62,6 +62,8 @@ type Understood = Extract<DeviceDecoded, { outcome: 'records' }>;
 export class Pipeline {
   readonly #options: PipelineOptions;
   readonly #meters = new Map<string, MeterState>();
+  /** Sensors with a running total whose last interval ended before the start. */
+  readonly #resumed = new Set<string>();
   readonly #keys = new RecentKeys();
   /** What people who watch may see at once. */
   readonly tally = new Tally();
@@ -75,6 +77,9 @@ export class Pipeline {
     this.#presence = new Presence({ registry, sightings: this.#sightings, tell });
     for (const { sensor_id, state } of options.recovered.meters) {
       this.#meters.set(sensor_id, state);
+      const { totals, since } = state;
+      const isTotal = totals.in !== null || totals.out !== null;
+      if (isTotal && since !== null) this.#resumed.add(sensor_id);
     }
     for (const { sensor_id, dedupe_key } of options.recovered.keys) {
       this.#keys.add(sensor_id, keyOfText(dedupe_key));
@@ -256,7 +261,10 @@ export class Pipeline {
     }
     if (!after.changed) return null;
     const meter = { sensor_id, state: after.state };
-    return { readings: after.readings, dedupe_key, meter, quarantined: [] };
+    const entry = { readings: after.readings, dedupe_key, meter, quarantined: [] };
+    const isInterval = after.readings.length > 0 && after.state.totals !== before.totals;
+    const isFirstInterval = isInterval && this.#resumed.delete(sensor_id);
+    return isFirstInterval ? { ...entry, isFirstInterval } : entry;
   }
 
   #ignore(reason: string): Promise<void> {

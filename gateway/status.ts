@@ -105,6 +105,8 @@ export async function heartbeatOf(parts: StatusParts): Promise<Heartbeat> {
     instance: parts.instance,
     settled_sequence: stats.settled_sequence,
     first_sequence: stats.first_sequence,
+    epochs: [...stats.epochs],
+    held: [...stats.held],
     sent_at: now,
     buffered: stats.buffered,
     oldest_unsent_at: stats.oldest_unsent_at,

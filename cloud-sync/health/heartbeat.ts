@@ -5,7 +5,7 @@ import { configurationFor } from '../gateways/configuration.ts';
 import type { GatewayIdentity } from '../gateways/credentials.ts';
 import { assertNotRevoked, scopeOf } from '../gateways/credentials.ts';
 import { endOlderCredentials, isRotationDue } from '../gateways/rotate.ts';
-import { countedSince } from './held-counts.ts';
+import { countedIn } from './held-counts.ts';
 import { rememberEpochs } from './told-epochs.ts';
 
 /** Processes of one gateway that are remembered; a crash loop makes one each time. */
@@ -50,7 +50,7 @@ async function memoryOf(
   }
   const epochs = await rememberEpochs(tx, gateway, heartbeat.epochs);
   if (heartbeat.held === undefined) return { epochs };
-  return { epochs, counted: await countedSince(tx, gateway, heartbeat.held) };
+  return { epochs, counted: await countedIn(tx, gateway, heartbeat.held) };
 }
 
 /** What HQ has of one life of the gateway's buffer. */

@@ -6,6 +6,7 @@ import { gzipSync } from 'node:zlib';
 import { batch_version } from '../../shared/wire/batch-version.ts';
 import type { PendingBatch } from './entry.ts';
 import type { Connection } from './schema.ts';
+import type { Sums } from './sums.ts';
 
 export interface BatchBody {
   /** Readings in it. */
@@ -35,7 +36,10 @@ const columns = {
 };
 
 /** @returns a function that builds the body of a batch from the log. */
-export function batchBodies(connection: Connection): (batch: PendingBatch) => BatchBody {
+export function batchBodies(
+  connection: Connection,
+  sums: Sums,
+): (batch: PendingBatch) => BatchBody {
   const read = {
     count: connection.prepare(select('count')),
     zone: connection.prepare(select('zone')),
@@ -60,7 +64,12 @@ export function batchBodies(connection: Connection): (batch: PendingBatch) => Ba
     };
     const counts = table('count');
     const zones = table('zone');
-    const head = { version: batch_version, batch_id, epoch, first_sequence, last_sequence };
+    const { absent, included } = sums.overlap({ first_sequence, last_sequence });
+    const head = {
+      ...{ version: batch_version, batch_id, epoch, first_sequence, last_sequence },
+      ...(absent.length === 0 ? {} : { absent }),
+      ...(included.length === 0 ? {} : { included }),
+    };
     const words = { sensors: sensors.words, regions: regions.words };
     const open = JSON.stringify({ ...head, ...words }).slice(0, -1);
     const text = `${open},"counts":${counts.text},"zones":${zones.text}}`;

@@ -11,8 +11,7 @@ type Name =
   | 'saveHoles'
   | 'dropClaims'
   | 'saveSettled'
-  | 'saveOwner'
-  | 'saveEpoch';
+  | 'saveOwner';
 
 export function deliveryStatements(
   connection: Connection,
@@ -34,6 +33,5 @@ export function deliveryStatements(
     dropClaims: prepare('DELETE FROM batches'),
     saveSettled: prepare('UPDATE life SET settled_sequence = ?'),
     saveOwner: prepare('UPDATE life SET gateway_id = ?, first_sequence = ?'),
-    saveEpoch: prepare('UPDATE life SET epoch = ?'),
   };
 }

@@ -9,9 +9,11 @@
 import { type BatchBody, batchBodies } from './batch-body.ts';
 import { deliveryStatements } from './delivery-statements.ts';
 import type { Lane, PendingBatch } from './entry.ts';
+import { cut, type Epochs } from './epochs.ts';
 import { Offered } from './offered.ts';
-import { newestOf, type Range, size, touches } from './range.ts';
+import { newestOf, type Range, size, touches, union, without } from './range.ts';
 import type { Connection } from './schema.ts';
+import type { Sums } from './sums.ts';
 
 /** When more than a batch waits, the live lane takes only this much of it: it has to be quick. */
 const live_rows_max = 500;
@@ -30,7 +32,7 @@ export interface OutgoingBatch extends BatchBody {
 export class Delivery {
   readonly #statements: ReturnType<typeof deliveryStatements>;
   readonly #body: (batch: PendingBatch) => BatchBody;
-  #epoch = '';
+  readonly #epochs: Epochs;
   #settled_sequence = 0;
   #gateway_id: string | null = null;
   #first_sequence = 1;
@@ -42,9 +44,10 @@ export class Delivery {
   /** Batches that the live lane began since the start. */
   readonly #live = new Set<string>();
 
-  constructor(connection: Connection) {
+  constructor(connection: Connection, { epochs, sums }: { epochs: Epochs; sums: Sums }) {
     this.#statements = deliveryStatements(connection);
-    this.#body = batchBodies(connection);
+    this.#body = batchBodies(connection, sums);
+    this.#epochs = epochs;
     this.#offered = new Offered(connection);
     this.reload();
   }
@@ -52,14 +55,12 @@ export class Delivery {
   /** Takes what is on disk for true: at start, and after a transaction that failed. */
   reload(): void {
     const life = this.#statements.life.get() as {
-      epoch: string;
       settled_sequence: number;
       gateway_id: string | null;
       first_sequence: number;
       merged: number;
     };
     this.#holes = life.merged;
-    this.#epoch = life.epoch;
     this.#gateway_id = life.gateway_id;
     this.#first_sequence = life.first_sequence;
     this.#settled_sequence = life.settled_sequence;
@@ -67,10 +68,6 @@ export class Delivery {
       const { is_settled, ...claim } = row as Omit<Claim, 'is_settled'> & { is_settled: number };
       return { ...claim, is_settled: is_settled === 1 };
     });
-  }
-
-  get epoch(): string {
-    return this.#epoch;
   }
 
   /** The first reading that goes to HQ as the present gateway; older ones were another's. */
@@ -99,6 +96,13 @@ export class Delivery {
     return this.#settled_sequence;
   }
 
+  /** All that HQ has settled, and what was never for it to settle. */
+  get settled(): Range[] {
+    const mark = Math.max(this.#settled_sequence, this.#first_sequence - 1);
+    const beyond = this.#claims.filter((claim) => claim.is_settled);
+    return union([{ first_sequence: 1, last_sequence: mark }, ...beyond]);
+  }
+
   /** Readings up to `newest` that HQ has not settled. Holes are counted as they come: no scan. */
   unsettled(newest: number): number {
     const beyond = this.#claims
@@ -107,20 +111,12 @@ export class Delivery {
     return newest - this.#settled_sequence - this.#holes - beyond;
   }
 
-  /** The first sequences from `from` to `until` that no batch has ever held, or null. */
+  /** The first sequences from `from` to `until` of one epoch that no batch has ever held, or null. */
   neverSent(from: number, until: number): Range | null {
-    const barriers = [...this.#claims, ...this.#offered.list()].sort(
-      (a, b) => a.first_sequence - b.first_sequence,
-    );
-    let first_sequence = Math.max(from, this.#settled_sequence + 1);
-    for (const barrier of barriers) {
-      if (barrier.first_sequence > first_sequence) {
-        const last_sequence = Math.min(until, barrier.first_sequence - 1);
-        if (last_sequence >= first_sequence) return { first_sequence, last_sequence };
-      }
-      first_sequence = Math.max(first_sequence, barrier.last_sequence + 1);
-    }
-    return until >= first_sequence ? { first_sequence, last_sequence: until } : null;
+    const first_sequence = Math.max(from, this.#settled_sequence + 1);
+    const sent = [...this.#claims, ...this.#offered.list()];
+    const [range] = without([{ first_sequence, last_sequence: until }], sent);
+    return range === undefined ? null : cut(range, this.#epochs.around(range.first_sequence));
   }
 
   /** Rows that {@link neverSent} gave are gone, their people are in others of them. */
@@ -159,7 +155,8 @@ export class Delivery {
     const claim = begun ?? this.#claim(lane, options);
     if (claim === null) return null;
     const { batch_id, first_sequence, last_sequence } = claim;
-    const batch = { batch_id, epoch: this.#epoch, first_sequence, last_sequence };
+    const { epoch } = this.#epochs.around(first_sequence);
+    const batch = { batch_id, epoch, first_sequence, last_sequence };
     return { batch, ...this.#body(batch) };
   }
 
@@ -197,40 +194,60 @@ export class Delivery {
   }
 
   /**
-   * Forgets what HQ was thought to have after `settled_sequence`: HQ's database is older than what
-   * it once acknowledged. What the log still holds is sent again; HQ knows a reading by its sensor
-   * and its time, so one that it has after all counts nothing.
+   * Takes HQ's memory for true. What HQ has lost is sent again; it knows a reading by its sensor and its
+   * time too, so one that it has after all counts nothing. Batches that were begun are sent again
+   * under their ids: HQ's answer says what it refused of them.
+   *
+   * @param changes parts of the log that HQ was found to have, and to have lost.
    */
-  rewind(settled_sequence: number): void {
-    const mark = Math.max(settled_sequence, this.#first_sequence - 1);
-    const again = { first_sequence: mark + 1, last_sequence: this.#settled_sequence };
-    for (const range of [again, ...this.#claims]) this.#offered.add(range);
-    this.#saveHoles(Math.max(0, this.#holes + this.#holesIn(again)));
-    this.#replaceClaims([]);
+  remember({ gained, lost }: { gained: readonly Range[]; lost: readonly Range[] }): void {
+    for (const range of lost) this.#offered.add(range);
+    const begun = this.#claims.filter((claim) => !claim.is_settled);
+    const all = without(union([...without(this.settled, lost), ...gained]), begun);
+    const mark = all[0]?.first_sequence === 1 ? all[0].last_sequence : 0;
+    const passed = { first_sequence: this.#settled_sequence + 1, last_sequence: mark };
+    const back = { first_sequence: mark + 1, last_sequence: this.#settled_sequence };
+    this.#saveHoles(this.#holes + this.#holesIn(back) - this.#holesIn(passed));
+    const settled = without(all, [{ first_sequence: 1, last_sequence: mark }]).map((range) => {
+      const batch_id = `known-${range.first_sequence}`;
+      return { batch_id, ...range, is_settled: true, holes: this.#holesIn(range) };
+    });
+    this.#replaceClaims([...begun, ...settled].sort((a, b) => a.first_sequence - b.first_sequence));
     this.#statements.saveSettled.run(mark);
     this.#settled_sequence = mark;
   }
 
-  /** This file is older than HQ's memory of it: from now on it is another life of the buffer. */
-  beginEpoch(epoch: string, newest: number): void {
-    this.rewind(0);
-    // Its other life may have sent all of it.
-    this.#offered.add({ first_sequence: 1, last_sequence: newest });
-    this.#statements.saveEpoch.run(epoch);
-    this.#epoch = epoch;
+  /**
+   * HQ refuses the one reading of a batch, and it has left the log: the next batch ranges over its
+   * sequence without it, and so HQ knows that it is settled.
+   */
+  refused(batch_id: string): void {
+    this.abandon(batch_id);
+    this.#saveHoles(this.#holes + 1);
+  }
+
+  /** What of `ranges` is in no batch that was begun and not answered. */
+  notBegun(ranges: readonly Range[]): Range[] {
+    return without(
+      ranges,
+      this.#claims.filter((claim) => !claim.is_settled),
+    );
   }
 
   #claim(
     lane: Lane,
     { rows_max, batch_id, newest }: { rows_max: number; batch_id: string; newest: number },
   ): Claim | null {
-    const gaps = this.#gaps(newest);
+    const unsettled = { first_sequence: this.#settled_sequence + 1, last_sequence: newest };
+    const gaps = without([unsettled], this.#claims);
     const tail = gaps.at(-1)?.last_sequence === newest ? gaps.pop() : undefined;
     const isLong = tail !== undefined && size(tail) > rows_max;
-    let range: Range | undefined;
-    if (lane === 'live') range = isLong ? newestOf(tail, Math.min(live_rows_max, rows_max)) : tail;
-    else range = gaps[0] ?? (isLong ? tail : undefined);
-    if (range === undefined) return null;
+    let whole: Range | undefined;
+    if (lane === 'live') whole = isLong ? newestOf(tail, Math.min(live_rows_max, rows_max)) : tail;
+    else whole = gaps[0] ?? (isLong ? tail : undefined);
+    if (whole === undefined) return null;
+    const end = lane === 'live' ? whole.last_sequence : whole.first_sequence;
+    const range = cut(whole, this.#epochs.around(end));
     const { first_sequence } = range;
     const last_sequence = Math.min(range.last_sequence, this.#endOf(first_sequence, rows_max));
     const holes = this.#holesIn({ first_sequence, last_sequence });
@@ -257,19 +274,6 @@ export class Delivery {
   #saveHoles(holes: number): void {
     this.#statements.saveHoles.run(holes);
     this.#holes = holes;
-  }
-
-  /** Ranges that no batch has claimed, oldest first. */
-  #gaps(newest: number): Range[] {
-    const gaps: Range[] = [];
-    let first_sequence = this.#settled_sequence + 1;
-    for (const claim of this.#claims) {
-      const last_sequence = claim.first_sequence - 1;
-      if (last_sequence >= first_sequence) gaps.push({ first_sequence, last_sequence });
-      first_sequence = claim.last_sequence + 1;
-    }
-    if (newest >= first_sequence) gaps.push({ first_sequence, last_sequence: newest });
-    return gaps;
   }
 
   #replaceClaims(claims: Claim[]): void {

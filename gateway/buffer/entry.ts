@@ -3,6 +3,9 @@
 import type { Reading } from '../../shared/wire/reading.ts';
 import type { MessageKey } from '../meters/message-key.ts';
 import type { MeterState } from '../meters/meter.ts';
+import type { Counted } from '../meters/remainder.ts';
+import type { HeldInterval } from './held.ts';
+import type { Range } from './range.ts';
 
 /** Why something stands in quarantine instead of in the log. */
 export interface QuarantinedFrame {
@@ -49,6 +52,8 @@ export interface Entry {
   readonly undated?: UndatedRecord;
   /** Number of the undated record that this entry settles. */
   readonly dated?: number;
+  /** The readings are the first interval of a running total since the start: see held.ts. */
+  readonly isFirstInterval?: boolean;
 }
 
 export interface QuarantineTotal {
@@ -81,6 +86,10 @@ export interface QuarantineRow {
 
 export interface BufferStats {
   readonly epoch: string;
+  /** What the log is made of, oldest first; the last is the process's own. */
+  readonly epochs: readonly EpochRange[];
+  /** Intervals of running totals that wait for HQ's word; see held.ts. */
+  readonly held: readonly HeldInterval[];
   /** Readings that HQ has not settled. */
   readonly buffered: number;
   readonly last_sequence: number;
@@ -117,19 +126,37 @@ export interface PendingBatch {
   readonly last_sequence: number;
 }
 
-/** What HQ remembers of the present epoch. */
+/** The part of the log that one process appended; see epochs.ts. */
+export interface EpochRange extends Range {
+  readonly epoch: string;
+}
+
+/** What HQ has of what it was told. */
 export interface HqMemory {
-  readonly ack_sequence: number;
-  readonly high_sequence: number;
-  /** Sum of the ledger; missing from an older HQ. */
-  readonly lost?: number | undefined;
+  /** Of each epoch, within the sequences that were told. */
+  readonly epochs: readonly {
+    readonly epoch: string;
+    readonly settled: readonly (readonly [first_sequence: number, last_sequence: number])[];
+  }[];
+  /** Of the intervals that are held; those of which it has nothing are left out. */
+  readonly counted: readonly Counted[];
 }
 
 /** With what a heartbeat asked, and when (ms since the epoch). */
 export interface Asked {
+  readonly epochs: readonly EpochRange[];
   readonly settled_sequence: number;
   readonly losses: readonly EpochTotal[];
+  readonly held: readonly HeldInterval[];
+  /** The first answer since the process started: nothing is on its way to HQ. */
+  readonly isFirst: boolean;
   readonly now: number;
+}
+
+/** How many sequences HQ was found to have, that this file did not know of, and to have lost. */
+export interface Reconciled {
+  readonly gained: number;
+  readonly lost: number;
 }
 
 /** A reading that HQ will never take. */

@@ -3,7 +3,7 @@
  * each meter just the last state. A thousand objects cost more to copy between threads than to decode
  * and store together; one block of numbers costs nothing.
  */
-import type { Reading } from '../../shared/wire/reading.ts';
+import type { CountReading, Reading } from '../../shared/wire/reading.ts';
 import { keyText, type MessageKey } from '../meters/message-key.ts';
 import type { MeterState } from '../meters/meter.ts';
 import type { Entry, QuarantinedFrame, UndatedRecord } from './entry.ts';
@@ -24,6 +24,8 @@ export interface Group {
   readonly words: readonly string[];
   /** Each meter that moved, by sensor. */
   readonly meters: ReadonlyMap<string, KeptMeter>;
+  /** First intervals of running totals since the start, each as its readings. */
+  readonly held: readonly (readonly CountReading[])[];
   readonly quarantined: readonly QuarantinedFrame[];
   readonly undated: readonly UndatedRecord[];
   /** Numbers of the undated records that have become readings, or nothing. */
@@ -37,6 +39,7 @@ export class GroupDraft {
   #entries = 0;
   readonly #words = new Map<string, number>();
   readonly #meters = new Map<string, MeterState>();
+  readonly #held: CountReading[][] = [];
   readonly #quarantined: QuarantinedFrame[] = [];
   readonly #undated: UndatedRecord[] = [];
   readonly #dated: number[] = [];
@@ -45,9 +48,10 @@ export class GroupDraft {
     return this.#entries;
   }
 
-  add({ readings, dedupe_key, meter, quarantined, undated, dated }: Entry): void {
+  add({ readings, dedupe_key, meter, quarantined, undated, dated, isFirstInterval }: Entry): void {
     this.#entries += 1;
-    for (const reading of readings) this.#addReading(reading, dedupe_key);
+    if (isFirstInterval === true) this.#held.push(readings.filter((one) => one.kind === 'count'));
+    else for (const reading of readings) this.#addReading(reading, dedupe_key);
     for (const frame of quarantined) this.#quarantined.push(frame);
     if (meter !== null) this.#meters.set(meter.sensor_id, meter.state);
     if (undated !== undefined) this.#undated.push(undated);
@@ -62,6 +66,7 @@ export class GroupDraft {
       numbers: this.#numbers,
       words: [...this.#words.keys()],
       meters,
+      held: this.#held,
       quarantined: this.#quarantined,
       undated: this.#undated,
       dated: this.#dated,

@@ -11,6 +11,9 @@ import {
 import type { Ledger } from './ledger.ts';
 import type { Connection } from './schema.ts';
 
+/** What HQ refuses is counted in the epoch of the reading, all else in the process's own. */
+type Quarantined = QuarantinedFrame & { readonly epoch?: string };
+
 export class Quarantine {
   readonly #add: Statement<unknown[]>;
   readonly #trim: Statement<unknown[]>;
@@ -26,16 +29,16 @@ export class Quarantine {
   }
 
   /** @param readings how many readings the entry stands for. */
-  add(frame: QuarantinedFrame, readings = 1): void {
-    const { source, address, reason, detail, received_at, length, bytes } = frame;
+  add(frame: Quarantined, readings = 1): void {
+    const { source, address, reason, detail, received_at, length, bytes, epoch } = frame;
     const kept = Buffer.from(bytes);
     const added = this.#add.run(source, address, reason, detail, received_at, length, kept);
-    this.#ledger.add(source, reason, readings, received_at);
+    this.#ledger.add(source, reason, readings, received_at, epoch);
     this.#trim.run(Number(added.lastInsertRowid) - quarantine_rows_kept);
   }
 
   /** A reading as JSON, which nobody takes as it is. */
-  addReading(reading: object, why: Omit<QuarantinedFrame, 'bytes' | 'length'>): void {
+  addReading(reading: object, why: Omit<Quarantined, 'bytes' | 'length'>): void {
     const bytes = Buffer.from(JSON.stringify(reading));
     this.add({ ...why, bytes: bytes.subarray(0, quarantine_bytes_kept), length: bytes.length });
   }

@@ -5,9 +5,10 @@
  */
 import type { Statement } from 'better-sqlite3';
 import { FootbridgeError } from '../../shared/runtime/errors.ts';
-import { type CountRow, coalesce } from './coalesce.ts';
+import { type CountRow, coalesce, type Sum } from './coalesce.ts';
 import type { Delivery } from './delivery.ts';
 import type { Connection } from './schema.ts';
+import type { Sums } from './sums.ts';
 
 interface QuotaLimits {
   /** What the buffer may hold, bytes; the journal comes on top. */
@@ -34,12 +35,18 @@ const steps_max = 10;
 export class Quota {
   readonly #connection: Connection;
   readonly #delivery: Delivery;
+  readonly #sums: Sums;
   readonly #limits: QuotaLimits;
   readonly #statements: ReturnType<typeof prepareAll>;
 
-  constructor(connection: Connection, delivery: Delivery, limits: QuotaLimits) {
+  constructor(
+    connection: Connection,
+    { delivery, sums }: { delivery: Delivery; sums: Sums },
+    limits: QuotaLimits,
+  ) {
     this.#connection = connection;
     this.#delivery = delivery;
+    this.#sums = sums;
     this.#limits = limits;
     this.#statements = prepareAll(connection);
   }
@@ -86,6 +93,7 @@ export class Quota {
   /** What HQ has goes before anything is added together. @returns whether there was some. */
   #forget(until: number): boolean {
     const last = Math.min(until, this.#delivery.settled_sequence);
+    this.#sums.forget(last);
     return this.#statements.forget.run(last, rows_a_step).changes > 0;
   }
 
@@ -100,14 +108,22 @@ export class Quota {
       rows_a_step,
     ) as (CountRow & { region: number | null })[];
     const reached = rows.length < rows_a_step ? range.last_sequence : rows.at(-1)?.sequence;
-    const { merged, removed } = coalesce(rows.filter(({ region }) => region === null));
+    const sums = coalesce(rows.filter(({ region }) => region === null));
+    const removed = sums.reduce((sum, { parts }) => sum + parts.length - 1, 0);
     this.#connection.transaction(() => {
-      for (const sequence of removed) this.#statements.remove.run(sequence);
-      for (const row of merged) this.#statements.merge.run(row);
-      this.#statements.moveCursor.run(reached, removed.length);
-      if (removed.length > 0) this.#delivery.merged(removed.length);
+      for (const sum of sums) this.#replace(sum);
+      this.#statements.moveCursor.run(reached, removed);
+      if (removed > 0) this.#delivery.merged(removed);
     })();
     return true;
+  }
+
+  #replace({ row, parts }: Sum): void {
+    for (const { sequence } of parts) {
+      if (sequence !== row.sequence) this.#statements.remove.run(sequence);
+    }
+    this.#statements.merge.run(row);
+    this.#sums.save(row.sequence, parts);
   }
 }
 

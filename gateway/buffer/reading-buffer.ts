@@ -16,6 +16,7 @@ import type {
   Lane,
   PendingBatch,
   QuarantineRow,
+  Reconciled,
   Refusal,
   UndatedRow,
 } from './entry.ts';
@@ -151,9 +152,9 @@ export class ReadingBuffer {
     return this.#call('deliverAs', gateway_id);
   }
 
-  /** Compares with what HQ remembers of this epoch, see {@link ReadingLog.reconcile}. */
-  reconcile(hq: HqMemory, asked: Omit<Asked, 'now'>): Promise<'nothing' | 'rewound' | 'new_epoch'> {
-    return this.#call('reconcile', hq, { ...asked, now: this.#clock.now() }, this.#clock.uuid());
+  /** Takes HQ's memory for true, see reconcile.ts. */
+  reconcile(hq: HqMemory, asked: Omit<Asked, 'now'>): Promise<Reconciled> {
+    return this.#call('reconcile', hq, { ...asked, now: this.#clock.now() });
   }
 
   stats(): Promise<BufferStats> {

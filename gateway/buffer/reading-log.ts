@@ -2,7 +2,6 @@
  * The append-only log of readings with its meters, batches and quarantine: every statement that
  * touches the buffer file. Synchronous; runs in the writer thread.
  */
-import type { Statement } from 'better-sqlite3';
 import { errorText } from '../../shared/runtime/errors.ts';
 import type { BufferedReading, Reading } from '../../shared/wire/reading.ts';
 import { Delivery, type OutgoingBatch } from './delivery.ts';
@@ -13,17 +12,23 @@ import type {
   Lane,
   PendingBatch,
   QuarantineRow,
+  Reconciled,
   Refusal,
   UndatedRow,
 } from './entry.ts';
+import { Epochs } from './epochs.ts';
 import { type Group, keyAt, readingAt } from './group.ts';
+import { Held, type Released } from './held.ts';
 import { Ledger } from './ledger.ts';
+import { logStatements } from './log-statements.ts';
 import { MeterRows } from './meter-rows.ts';
 import { Quarantine } from './quarantine.ts';
 import { type LogLimits, Quota } from './quota.ts';
 import { type ReadingRow, ReadingRows } from './reading-rows.ts';
+import { reconcile } from './reconcile.ts';
 import type { Recovered } from './recovered.ts';
 import type { Connection } from './schema.ts';
+import { Sums } from './sums.ts';
 import { Undated } from './undated.ts';
 import { Words } from './words.ts';
 
@@ -33,9 +38,12 @@ const delivered_rows_kept = 100_000;
 export class ReadingLog {
   readonly #connection: Connection;
   readonly #set_aside: string | null;
-  readonly #statements: ReturnType<typeof prepareAll>;
+  readonly #statements: ReturnType<typeof logStatements>;
   readonly #rows: ReadingRows;
   readonly #meters: MeterRows;
+  readonly #epochs: Epochs;
+  readonly #sums: Sums;
+  readonly #held: Held;
   readonly #ledger: Ledger;
   readonly #quarantine: Quarantine;
   readonly #undated: Undated;
@@ -49,12 +57,16 @@ export class ReadingLog {
     this.#connection = connection;
     this.#delivered_rows = limits.delivered_rows ?? delivered_rows_kept;
     this.#set_aside = set_aside;
-    this.#statements = prepareAll(connection);
+    this.#statements = logStatements(connection);
     const words = new Words(connection);
     this.#rows = new ReadingRows(connection, words);
     this.#meters = new MeterRows(connection, words);
-    this.#delivery = new Delivery(connection);
-    this.#ledger = new Ledger(connection, () => this.#delivery.epoch);
+    this.#epochs = new Epochs(connection);
+    this.#sums = new Sums(connection);
+    this.#held = new Held(connection);
+    const parts = { epochs: this.#epochs, sums: this.#sums };
+    this.#delivery = new Delivery(connection, parts);
+    this.#ledger = new Ledger(connection, this.#epochs.present);
     this.#quarantine = new Quarantine(connection, this.#ledger);
     const { undated_bytes } = limits;
     this.#undated = new Undated(
@@ -63,18 +75,19 @@ export class ReadingLog {
       undated_bytes,
     );
     const unlimited = { quota_bytes: Number.POSITIVE_INFINITY, rows_kept: delivered_rows_kept };
-    this.#quota = new Quota(connection, this.#delivery, { ...unlimited, ...limits });
+    const quota = { ...unlimited, ...limits };
+    this.#quota = new Quota(connection, { ...parts, delivery: this.#delivery }, quota);
     const { newest } = connection.prepare('SELECT max(sequence) AS newest FROM readings').get() as {
       newest: number | null;
     };
     // Delivered rows are deleted, so the rowid alone would be given out again after a clean-up.
-    this.#next_sequence = Math.max(newest ?? 0, this.#delivery.settled_sequence) + 1;
+    const last = Math.max(newest ?? 0, this.#delivery.settled_sequence, this.#epochs.begun_at - 1);
+    this.#next_sequence = last + 1;
   }
 
   recover(): Recovered {
-    this.#connection.transaction(() => this.#ledger.begin())();
     return {
-      epoch: this.#delivery.epoch,
+      epoch: this.#epochs.present,
       set_aside: this.#set_aside,
       meters: this.#meters.all(),
       keys: this.#rows.keys(delivered_rows_kept),
@@ -94,15 +107,18 @@ export class ReadingLog {
     const first = this.#next_sequence;
     try {
       this.#connection.transaction(() => {
+        if (group.rows > 0) this.#epochs.begin(first);
         for (let row = 0; row < group.rows; row += 1) {
           this.#append(readingAt(group, row), keyAt(group, row));
         }
+        for (const interval of group.held) this.#held.add(interval);
         for (const frame of group.quarantined) this.#quarantine.add(frame);
         this.#undated.change(group);
         for (const [sensor_id, meter] of group.meters) this.#meters.save(sensor_id, meter);
       })();
     } catch (error) {
       this.#next_sequence = first;
+      this.#epochs.reload();
       this.#rows.forget();
       this.#undated.reload();
       throw error;
@@ -122,19 +138,24 @@ export class ReadingLog {
     this.#inDelivery(() => {
       for (const refusal of refusals) this.#refuse(refusal, now);
       this.#delivery.settle(batch);
-      const mark = this.#delivery.settled_sequence;
-      this.#statements.deleteDelivered.run(mark - this.#delivered_rows);
+      const delivered = this.#delivery.settled_sequence - this.#delivered_rows;
+      if (this.#statements.deleteDelivered.run(delivered).changes === 0) return;
+      this.#sums.forget(delivered);
+      this.#epochs.forget(delivered + 1);
     });
   }
 
   /** HQ will never take this one-reading batch: the reading goes to quarantine. */
   refuse(batch: PendingBatch, refusal: Omit<Refusal, 'sequence'>, now: number): void {
-    const rows = this.#read(batch.first_sequence, batch.last_sequence);
-    this.settle(
-      batch,
-      rows.map(({ sequence }) => ({ sequence, ...refusal })),
-      now,
-    );
+    const [row] = this.#read(batch.first_sequence, batch.last_sequence);
+    if (row === undefined) return;
+    const { sequence } = row;
+    this.#inDelivery(() => {
+      this.#refuse({ sequence, ...refusal }, now);
+      this.#statements.delete.run(sequence);
+      this.#sums.remove(sequence);
+      this.#delivery.refused(batch.batch_id);
+    });
   }
 
   /** HQ will never take this batch as it is; its readings go into smaller ones. */
@@ -148,48 +169,28 @@ export class ReadingLog {
     });
   }
 
-  /**
-   * Compares with what HQ remembers of this epoch.
-   *
-   * @param hq.ack_sequence HQ has all up to here; `hq.high_sequence` the highest that it has seen,
-   * and `hq.lost` the losses that it knows of this epoch.
-   * @param asked when and with what this log asked.
-   * @param epoch a new one, should it be needed.
-   * @returns what had to be done.
-   */
-  reconcile(hq: HqMemory, asked: Asked, epoch: string): 'nothing' | 'rewound' | 'new_epoch' {
-    const told = asked.losses.filter((total) => total.epoch === this.#delivery.epoch);
-    const lost = told.reduce((sum, { count }) => sum + count, 0);
-    const isBehind = hq.high_sequence >= this.#next_sequence || (hq.lost ?? 0) > lost;
-    const isAhead = hq.ack_sequence < asked.settled_sequence;
+  /** Takes HQ's memory for true, see reconcile.ts. */
+  reconcile(hq: HqMemory, asked: Asked): Reconciled {
+    let found: Reconciled = { gained: 0, lost: 0 };
     this.#inDelivery(() => {
-      if (isBehind) this.#beginEpoch(epoch);
-      else if (isAhead) this.#rewind(hq.ack_sequence, asked);
+      const oldest = this.#statements.oldestKept.get() as { sequence: number | null };
+      const oldest_kept = oldest.sequence ?? this.#next_sequence;
+      const [delivery, sums, quarantine] = [this.#delivery, this.#sums, this.#quarantine];
+      found = reconcile(hq, asked, { delivery, sums, quarantine, oldest_kept });
       this.#ledger.answered(asked.losses);
+      this.#release(this.#held.release(asked.held, hq.counted), asked.now);
     });
-    if (isBehind) return 'new_epoch';
-    return isAhead ? 'rewound' : 'nothing';
+    return found;
   }
 
-  #beginEpoch(epoch: string): void {
-    this.#ledger.moveTo(epoch);
-    this.#delivery.beginEpoch(epoch, this.#next_sequence - 1);
-  }
-
-  /** What HQ has lost and the log no longer holds stands in quarantine, as a number. */
-  #rewind(ack_sequence: number, asked: Asked): void {
-    const oldest = this.#statements.oldestKept.get() as { sequence: number | null };
-    const kept_from = Math.min(oldest.sequence ?? this.#next_sequence, asked.settled_sequence + 1);
-    const gone = kept_from - 1 - ack_sequence;
-    if (gone > 0) {
-      const frame = { source: 'hq', address: '', reason: 'forgotten_by_hq', length: 0 };
-      const detail = `sequences ${ack_sequence + 1} to ${kept_from - 1} were acknowledged and deleted here`;
-      this.#quarantine.add(
-        { ...frame, detail, bytes: new Uint8Array(), received_at: asked.now },
-        gone,
-      );
+  #release({ readings, unclear }: Released, now: number): void {
+    if (readings.length > 0) this.#epochs.begin(this.#next_sequence);
+    for (const reading of readings) this.#append(reading, null);
+    const detail = 'a life of the gateway whose disk is gone has counted part of it';
+    for (const reading of unclear) {
+      const why = { source: 'buffer', address: reading.sensor_id, reason: 'counted_by_lost_life' };
+      this.#quarantine.addReading(reading, { ...why, detail, received_at: now });
     }
-    this.#delivery.rewind(ack_sequence);
   }
 
   stats(): Omit<BufferStats, 'bytes' | 'reserve'> {
@@ -197,7 +198,9 @@ export class ReadingLog {
       | { observed_at: number; received_at: number }
       | undefined;
     return {
-      epoch: this.#delivery.epoch,
+      epoch: this.#epochs.present,
+      epochs: this.#epochs.list(this.#next_sequence - 1),
+      held: this.#held.list(),
       buffered: this.#delivery.unsettled(this.#next_sequence - 1),
       last_sequence: this.#next_sequence - 1,
       settled_sequence: this.#delivery.settled_sequence,
@@ -248,7 +251,8 @@ export class ReadingLog {
     const [reading] = this.#read(refusal.sequence, refusal.sequence);
     const { code: reason, detail } = refusal;
     const address = reading?.sensor_id ?? '';
-    const why = { source: 'hq', address, reason, detail, received_at: now };
+    const { epoch } = this.#epochs.around(refusal.sequence);
+    const why = { source: 'hq', address, reason, detail, received_at: now, epoch };
     this.#quarantine.addReading(reading ?? { sequence: refusal.sequence }, why);
   }
 
@@ -258,10 +262,14 @@ export class ReadingLog {
   }
 
   #reloading(change: () => void): void {
+    const next_sequence = this.#next_sequence;
     try {
       change();
     } catch (error) {
+      this.#next_sequence = next_sequence;
       this.#delivery.reload();
+      this.#epochs.reload();
+      this.#rows.forget();
       throw error;
     }
   }
@@ -278,16 +286,4 @@ function isRefusal(error: unknown): boolean {
   const code = (error as { code?: string }).code ?? '';
   const isValue = error instanceof TypeError || error instanceof RangeError;
   return isValue || /^SQLITE_(CONSTRAINT|MISMATCH|TOOBIG)/.test(code);
-}
-
-function prepareAll(connection: Connection) {
-  const prepare = (sql: string): Statement<unknown[]> => connection.prepare(sql);
-  return {
-    readRange: prepare('SELECT * FROM readings WHERE sequence BETWEEN ? AND ? ORDER BY sequence'),
-    oldestKept: prepare('SELECT min(sequence) AS sequence FROM readings'),
-    deleteDelivered: prepare('DELETE FROM readings WHERE sequence <= ?'),
-    oldest: prepare(
-      'SELECT observed_at, received_at FROM readings WHERE sequence >= ? ORDER BY sequence LIMIT 1',
-    ),
-  };
 }

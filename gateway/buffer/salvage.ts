@@ -3,8 +3,7 @@
  * meters knew, the keys of counted messages. Readings of pages that are gone stand in quarantine's
  * ledger, with their sequences, so that HQ hears how many there were.
  *
- * The new file is a new epoch, with sequences of its own. Readings that HQ had already are sent again
- * and count nothing there: HQ knows a reading by its sensor and its time.
+ * Epochs and sequences stay, so HQ can tell which of them it has (reconcile.ts).
  */
 import Database from 'better-sqlite3';
 import { Ledger } from './ledger.ts';
@@ -20,6 +19,8 @@ const meter_columns = 'sensor, device, start_second, since, numbers, rest';
 
 /** The first whose meters are numbers and whose losses belong to an epoch. */
 const schema_of_numbers = 8;
+/** The first that knows which process appended what. */
+const schema_of_epochs = 9;
 
 interface Life {
   readonly epoch: string;
@@ -53,11 +54,9 @@ export function salvage(damaged: string, into: Connection, now: number): Salvage
 function copy(from: Connection, into: Connection, now: number): Salvaged {
   const life = from.prepare('SELECT * FROM life').get() as Life;
   const { epoch, settled_sequence, gateway_id = null, first_sequence = 1 } = life;
-  into.prepare('UPDATE life SET gateway_id = ?').run(gateway_id);
   copyTables(from, into);
   const add = into.prepare(
-    `INSERT INTO readings VALUES ((SELECT coalesce(max(sequence), 0) + 1 FROM readings),
-       @sensor, @region, @observed_at, @interval_s, @in_count, @out_count, @occupancy, @dwell_s,
+    `INSERT INTO readings VALUES (@sequence, @sensor, @region, @observed_at, @interval_s, @in_count, @out_count, @occupancy, @dwell_s,
        @received_at, @flags, @dedupe_key, @dwell_max_s)`,
   );
   const range = from.prepare('SELECT * FROM readings WHERE sequence BETWEEN ? AND ?');
@@ -88,7 +87,15 @@ function copy(from: Connection, into: Connection, now: number): Salvaged {
     read(first, Math.min(first + rows_at_once - 1, newest));
   }
   // The damaged file may have sent any of them: none is ever added to another.
-  if (readings > 0) into.prepare('INSERT INTO offered VALUES (1, ?)').run(readings);
+  if (newest > 0) into.prepare('INSERT INTO offered VALUES (1, ?)').run(newest);
+  const waiting = into.prepare('SELECT count(*) FROM readings WHERE sequence > ?').pluck();
+  const holes = newest - settled_sequence - (waiting.get(settled_sequence) as number);
+  into
+    .prepare('UPDATE life SET gateway_id = ?, first_sequence = ?, settled_sequence = ?, merged = ?')
+    .run(gateway_id, first_sequence, settled_sequence, Math.max(0, holes));
+  into
+    .prepare('INSERT OR REPLACE INTO epochs SELECT ?, epoch FROM life')
+    .run(Math.max(newest, settled_sequence) + 1);
   if (lost.length > 0) {
     const detail = `readings ${ranges(lost)} of epoch ${epoch} could not be read any more`;
     quarantineOf(into).add(loss(now, detail), lost.length);
@@ -115,9 +122,15 @@ function newestOf(from: Connection): number {
 
 /** All but readings, batches and frames; also of a file that an older program wrote. */
 function copyTables(from: Connection, into: Connection): void {
+  if (versionOf(from) < schema_of_epochs) {
+    copyTable(from, into, 'epochs', 'first_sequence, epoch', 'SELECT 1, epoch FROM life');
+  } else {
+    copyTable(from, into, 'epochs', 'first_sequence, epoch');
+    copyTable(from, into, 'sums', 'sequence, parts');
+  }
   copyTable(from, into, 'words', 'id, word');
   copyTable(from, into, 'undated', 'id, boot_id, uptime_ms, record');
-  if ((from.pragma('user_version', { simple: true }) as number) < schema_of_numbers) {
+  if (versionOf(from) < schema_of_numbers) {
     const meters = 'SELECT id, state FROM meters JOIN words ON word = sensor_id';
     copyTable(from, into, 'meters', 'sensor, rest', meters);
     const losses = 'SELECT epoch, source, reason, count, last_at FROM quarantine_totals, life';
@@ -125,7 +138,11 @@ function copyTables(from: Connection, into: Connection): void {
     return;
   }
   copyTable(from, into, 'meters', meter_columns);
-  copyTable(from, into, 'losses', 'epoch, source, reason, count, told, marked, moved, last_at');
+  copyTable(from, into, 'losses', 'epoch, source, reason, count, told, moved, last_at');
+}
+
+function versionOf(from: Connection): number {
+  return from.pragma('user_version', { simple: true }) as number;
 }
 
 /** A small table, row by row as far as it goes. */
@@ -147,10 +164,10 @@ function copyTable(
   }
 }
 
-/** Losses belong to the new life: HQ may know a higher total of the old one. */
+/** Losses are those of the process that finds them. */
 function quarantineOf(into: Connection): Quarantine {
   const epoch = into.prepare('SELECT epoch FROM life').pluck().get() as string;
-  return new Quarantine(into, new Ledger(into, () => epoch));
+  return new Quarantine(into, new Ledger(into, epoch));
 }
 
 function loss(now: number, detail: string) {

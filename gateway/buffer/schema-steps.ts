@@ -13,6 +13,7 @@
  * store hardware lives on SD cards.
  */
 
+import { epochs } from './schema-of-epochs.ts';
 import { numbers } from './schema-of-numbers.ts';
 
 export interface SchemaStep {
@@ -244,4 +245,5 @@ export const schemaSteps: readonly SchemaStep[] = [
   { up: quota, down: noHoles },
   { up: longestStay, down: longestStayKept },
   numbers,
+  epochs,
 ];

@@ -90,6 +90,8 @@ function open(
     connection.pragma(`wal_autocheckpoint = ${Math.ceil(journal_bytes / written_bytes)}`);
     connection.pragma(`journal_size_limit = ${journal_bytes_max}`);
     const schema = toKnownSchema(connection, identity);
+    // Each process appends under an epoch of its own, see epochs.ts.
+    connection.prepare('UPDATE life SET epoch = ?').run(identity.epoch);
     assertDurable(connection);
     return { connection, schema };
   } catch (error) {

@@ -7,6 +7,7 @@ import type {
   Lane,
   PendingBatch,
   QuarantineRow,
+  Reconciled,
   Refusal,
   UndatedRow,
 } from './entry.ts';
@@ -26,7 +27,7 @@ export interface WriterOperations {
   refuse(batch: PendingBatch, refusal: Omit<Refusal, 'sequence'>, now: number): void;
   abandon(batch_id: string): void;
   deliverAs(gateway_id: string): void;
-  reconcile(hq: HqMemory, asked: Asked, epoch: string): 'nothing' | 'rewound' | 'new_epoch';
+  reconcile(hq: HqMemory, asked: Asked): Reconciled;
   stats(): BufferStats;
   quarantine(limit: number): QuarantineRow[];
   undated(limit: number): UndatedRow[];

@@ -43,7 +43,7 @@ function operations(): WriterOperations {
     refuse: (batch, refusal, at) => opened.refuse(batch, refusal, at),
     abandon: (batch_id) => opened.abandon(batch_id),
     deliverAs: (gateway_id) => opened.deliverAs(gateway_id),
-    reconcile: (hq, asked, fresh) => opened.reconcile(hq, asked, fresh),
+    reconcile: (hq, asked) => opened.reconcile(hq, asked),
     stats: () => ({
       ...opened.stats(),
       bytes: size(path) + size(`${path}-wal`),

@@ -1,5 +1,8 @@
-/** Tells HQ regularly how this gateway is. */
-import type { Clock } from '../../shared/runtime/clock.ts';
+/**
+ * Tells HQ regularly how this gateway is, and hears what HQ has of its readings. Nothing is delivered
+ * before the first answer: the disk may be an old image, which does not know what was sent since.
+ */
+import { backoff_ms, type Clock } from '../../shared/runtime/clock.ts';
 import { errorText } from '../../shared/runtime/errors.ts';
 import type { Part } from '../../shared/runtime/lifecycle.ts';
 import type { Log } from '../../shared/runtime/log.ts';
@@ -12,6 +15,7 @@ import {
 import type { ReadingBuffer } from '../buffer/reading-buffer.ts';
 import { bearer, type Credential } from './credential.ts';
 import type { HqClient } from './hq-client.ts';
+import { type Unheard, unheardOf } from './outcome.ts';
 import { rotateKey } from './rotate-key.ts';
 
 /** Who keeps what HQ wants sensors and zones to be called; see pairing/desired-names.ts. */
@@ -28,18 +32,33 @@ export interface HeartbeatOptions {
   readonly report: () => Promise<Heartbeat>;
   readonly names: Names;
   readonly interval_ms: number;
+  /** Longest pause between tries before the first answer. */
+  readonly retry_max_ms: number;
   readonly clock: Clock;
   readonly log: Log;
+}
+
+/** Why HQ has not answered yet. */
+export interface Unanswered {
+  readonly state: 'retrying' | 'refused';
+  readonly error: string;
 }
 
 /** Beyond this, readings stand in the wrong minute; HQ and the doctor say so. */
 const skew_warn_ms = 60_000;
 
+const retry_base_ms = 1_000;
+/** A refused credential is not cured by hurry. */
+const refused_pause_ms = 60_000;
+
 export class HeartbeatLoop implements Part {
   readonly name = 'heartbeat';
   readonly #options: HeartbeatOptions;
   readonly #stop = new AbortController();
+  readonly #answered = new AbortController();
   #running: Promise<void> = Promise.resolve();
+  #attempt = 0;
+  #unanswered: Unanswered | null = null;
   #skew_ms: number | null = null;
 
   constructor(options: HeartbeatOptions) {
@@ -55,6 +74,16 @@ export class HeartbeatLoop implements Part {
     await this.#running;
   }
 
+  /** Aborted when HQ has answered for the first time, and the log goes by it. */
+  get answered(): AbortSignal {
+    return this.#answered.signal;
+  }
+
+  /** What the first answer waits for; null: nothing has failed. */
+  get unanswered(): Unanswered | null {
+    return this.#unanswered;
+  }
+
   /** How far this gateway's clock is ahead of HQ's, ms; null before the first answer. */
   get skew_ms(): number | null {
     return this.#skew_ms;
@@ -62,14 +91,16 @@ export class HeartbeatLoop implements Part {
 
   async #run(): Promise<void> {
     const { clock, interval_ms } = this.#options;
-    while (!this.#stop.signal.aborted) {
-      await this.#beat();
-      await clock.sleep(interval_ms, this.#stop.signal);
+    const { signal } = this.#stop;
+    while (!signal.aborted) {
+      const pause_ms = await this.#beat();
+      await clock.sleep(this.answered.aborted ? interval_ms : pause_ms, signal);
     }
   }
 
-  async #beat(): Promise<void> {
-    const { client, credential, report, names, clock, log } = this.#options;
+  /** @returns the pause before the next try while HQ has not answered yet, ms. */
+  async #beat(): Promise<number> {
+    const { client, credential, report, names, log } = this.#options;
     const { gateway_id } = credential;
     try {
       const heartbeat = { ...(await report()), configuration: names.report(gateway_id) };
@@ -81,37 +112,61 @@ export class HeartbeatLoop implements Part {
         },
         this.#stop.signal,
       );
-      if (answer.status !== 200) {
-        log.debug({ status: answer.status }, 'heartbeat not taken');
-        return;
-      }
-      const told = heartbeatAnswerSchema.parse(JSON.parse(answer.body));
-      this.#skew_ms = clock.now() - told.server_time;
-      if (Math.abs(this.#skew_ms) > skew_warn_ms) log.warn({ skew_ms: this.#skew_ms }, 'clock');
-      if (told.configuration !== undefined) names.take(gateway_id, told.configuration);
-      await this.#reconcile(heartbeat, told);
-      if (told.rotate === true) {
-        await rotateKey(this.#options);
-        log.info('the key was replaced');
-      }
+      if (answer.status !== 200) return this.#failing(unheardOf(answer));
+      await this.#hear(heartbeat, heartbeatAnswerSchema.parse(JSON.parse(answer.body)));
     } catch (error) {
-      // The sync loop already reports an HQ that is away; two voices for one fault help nobody.
-      log.debug({ detail: errorText(error) }, 'heartbeat not delivered');
+      return this.#failing({ kind: 'retry', after_ms: null, reason: errorText(error) });
+    }
+    if (this.#unanswered !== null) log.info('HQ has answered');
+    this.#unanswered = null;
+    this.#answered.abort();
+    return 0;
+  }
+
+  async #hear(heartbeat: Heartbeat, told: HeartbeatAnswer): Promise<void> {
+    const { credential, names, clock, log } = this.#options;
+    this.#skew_ms = clock.now() - told.server_time;
+    if (Math.abs(this.#skew_ms) > skew_warn_ms) log.warn({ skew_ms: this.#skew_ms }, 'clock');
+    if (told.configuration !== undefined) {
+      names.take(credential.gateway_id, told.configuration);
+    }
+    await this.#reconcile(heartbeat, told);
+    if (told.rotate === true) {
+      await rotateKey(this.#options);
+      log.info('the key was replaced');
     }
   }
 
   /** A disk image that was put back, or an HQ that was: whoever is behind is helped. */
   async #reconcile(sent: Heartbeat, told: HeartbeatAnswer): Promise<void> {
-    const { ack_sequence, high_sequence, lost } = told;
-    const { settled_sequence } = sent;
-    if (ack_sequence === undefined || high_sequence === undefined) return;
-    if (settled_sequence === undefined) return;
-    const hq = { ack_sequence, high_sequence, lost };
+    const { settled_sequence = 0, epochs = [], held = [] } = sent;
     const losses = sent.quarantined.map((total) => ({
       ...total,
       epoch: total.epoch ?? sent.epoch,
     }));
-    const done = await this.#options.buffer.reconcile(hq, { settled_sequence, losses });
-    if (done !== 'nothing') this.#options.log.warn({ ...hq, settled_sequence, done }, 'reconciled');
+    const asked = { epochs, settled_sequence, losses, held, isFirst: !this.answered.aborted };
+    const hq = { epochs: told.epochs ?? [], counted: told.counted ?? [] };
+    const found = await this.#options.buffer.reconcile(hq, asked);
+    if (found.gained + found.lost > 0) this.#options.log.warn(found, 'reconciled');
+  }
+
+  /**
+   * Later on the sync loop reports an HQ that is away; two voices for one fault help nobody.
+   *
+   * @returns the pause before the next try, ms.
+   */
+  #failing(unheard: Unheard): number {
+    const { kind, reason } = unheard;
+    const { clock, retry_max_ms, log } = this.#options;
+    if (this.answered.aborted || this.#unanswered?.error === reason) {
+      log.debug({ detail: reason }, 'heartbeat not delivered');
+    } else log.warn({ detail: reason }, 'sync');
+    const state = kind === 'refused' ? 'refused' : 'retrying';
+    this.#unanswered = { state, error: reason };
+    if (unheard.kind === 'refused') return refused_pause_ms * (1 + clock.random());
+    const bounds = { base_ms: retry_base_ms, cap_ms: retry_max_ms };
+    const wait_ms = backoff_ms(this.#attempt, bounds, clock.random);
+    this.#attempt += 1;
+    return Math.max((unheard.after_ms ?? 0) * (1 + clock.random()), wait_ms);
   }
 }

@@ -42,14 +42,26 @@ export function outcomeOf(answer: HttpAnswer, sent: Sent): Outcome {
   const { status } = answer;
   if (status === 200) return settled(answer.body, sent);
   const error = errorOfBody(answer.body);
+  // Only an answer that names one of our own codes can condemn readings: a proxy's 400 cannot.
+  const isOfRows = [400, 413, 415, 422].includes(status) && error !== null;
+  if (isOfRows && sent.rows > 0) {
+    return { kind: 'split', code: error.code, detail: error.detail ?? error.message };
+  }
+  const unheard = unheardOf(answer);
+  if (status === 413) return { kind: 'shrink', reason: unheard.reason };
+  return unheard;
+}
+
+/** HQ has not done what it was asked. */
+export type Unheard = Extract<Outcome, { kind: 'retry' | 'refused' }>;
+
+/** What any other answer than 200 means, whatever was asked. */
+export function unheardOf(answer: HttpAnswer): Unheard {
+  const { status } = answer;
+  const error = errorOfBody(answer.body);
   const why = error === null ? '' : ` ${error.code}: ${error.detail ?? error.message}`;
   const reason = `HTTP ${status}${why}`;
   if (status === 401 || status === 403) return { kind: 'refused', reason };
-  // Only an answer that names one of our own codes can condemn readings: a proxy's 400 cannot.
-  if ([400, 413, 415, 422].includes(status) && error !== null) {
-    return { kind: 'split', code: error.code, detail: error.detail ?? error.message };
-  }
-  if (status === 413) return { kind: 'shrink', reason };
   return { kind: 'retry', after_ms: retryAfter_ms(answer), reason };
 }
 

@@ -19,7 +19,7 @@ import {
   credentialPath,
   readCredential,
 } from './credential.ts';
-import { HeartbeatLoop, type Names } from './heartbeat.ts';
+import { HeartbeatLoop, type Names, type Unanswered } from './heartbeat.ts';
 import { HqClient, type HqClientOptions } from './hq-client.ts';
 import { SyncLoop, type SyncStatus } from './sync-loop.ts';
 
@@ -93,7 +93,7 @@ export class Uplink implements Part {
     return {
       enrolled: { hq_url, gateway_id, organization, store, timezone },
       fault: null,
-      sync: sync.status(),
+      sync: heartbeat.answered.aborted ? sync.status() : waiting(heartbeat.unanswered),
       clock_skew_ms: heartbeat.skew_ms,
     };
   }
@@ -116,7 +116,6 @@ export class Uplink implements Part {
       const credential = readCredential(credentialPath(places));
       const client = new HqClient(credential.hq_url, clock, this.#options.hq);
       const rows_max = rowsFor(this.#options.hq.upload_bytes_per_s);
-      const sync = new SyncLoop({ ...this.#options, client, credential, rows_max });
       const heartbeat = new HeartbeatLoop({
         client,
         credential,
@@ -125,12 +124,14 @@ export class Uplink implements Part {
         report: this.#options.report,
         names: this.#options.names,
         interval_ms: this.#options.heartbeat_interval_ms,
+        retry_max_ms: this.#options.retry_max_ms,
         clock,
         log,
       });
+      const sync = new SyncLoop({ ...this.#options, client, credential, rows_max });
       const commissioning = new CommissioningLoop({ ...this.#options, client, credential });
       await this.#options.buffer.deliverAs(credential.gateway_id);
-      sync.start();
+      heartbeat.answered.addEventListener('abort', () => sync.start(), { once: true });
       heartbeat.start();
       commissioning.start();
       this.#current = { credential, client, sync, heartbeat, commissioning };
@@ -154,6 +155,12 @@ export class Uplink implements Part {
     ]);
     current?.client.close();
   }
+}
+
+/** What holds up the deliveries before HQ has answered for the first time. */
+function waiting(unanswered: Unanswered | null): SyncStatus {
+  const { state, error } = unanswered ?? { state: 'idle', error: null };
+  return { state, error, last_delivered_at: null, backlog_delivered_at: null };
 }
 
 /** A live batch must not wait long behind one of the backlog on a slow line. */

@@ -6,6 +6,7 @@
  */
 import { z } from 'zod';
 import { configurationReportSchema, configurationVersionSchema } from './configuration.ts';
+import { epochs_max, held_max } from './heartbeat-limits.ts';
 import { sensorIdSchema, text } from './names.ts';
 
 export const heartbeat_interval_s = 60;
@@ -64,8 +65,6 @@ const epochReport = z.object({
 
 export type EpochReport = z.infer<typeof epochReport>;
 
-export const epochs_max = 1_000;
-
 export const heartbeatSchema = z.object({
   version: text(50),
   epoch: z.uuid(),
@@ -90,10 +89,13 @@ export const heartbeatSchema = z.object({
   first_sequence: z.number().int().min(1).optional(),
   /** What the log is made of, oldest first; its last is the one that this process appends to. */
   epochs: z.array(epochReport).max(epochs_max).optional(),
-  /** Sensors with a running total whose count since the last process waits for HQ's answer. */
+  /**
+   * Running totals whose first interval after a start, from `since` to `until`, waits for HQ's answer: a life
+   * of the gateway whose disk is gone may have counted part of it.
+   */
   held: z
-    .array(z.object({ sensor_id: sensorIdSchema, since: instant }))
-    .max(1_000)
+    .array(z.object({ sensor_id: sensorIdSchema, since: instant, until: instant }))
+    .max(held_max)
     .optional(),
   /** Of the disk that holds the buffer; older gateways do not say. */
   disk: z
@@ -122,19 +124,18 @@ export const heartbeatAnswerSchema = z.object({
   epochs: z
     .array(z.object({ epoch: z.uuid(), settled: z.array(z.tuple([sequence, sequence])) }))
     .optional(),
-  /**
-   * What HQ has of the sensors that hold a count, from `since` on: from a life of the gateway whose
-   * disk is gone. Those of which it has nothing are left out.
-   */
+  /** What HQ has of the intervals that are held; those of which it has nothing are left out. */
   counted: z
     .array(
       z.object({
         sensor_id: sensorIdSchema,
+        /** Start of the interval that is held. */
+        since: instant,
         in: z.number().int().min(0),
         out: z.number().int().min(0),
-        /** End of the last of these intervals, ms since the epoch. */
+        /** End of the last reading that HQ has of it, ms since the epoch. */
         until: instant,
-        /** Whether the counter was reset or ran over inside one of them. */
+        /** Whether the counter was reset or ran over inside one of those. */
         is_reset: z.boolean(),
       }),
     )

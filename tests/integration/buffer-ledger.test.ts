@@ -70,7 +70,7 @@ describeOnEngines('the ledger of losses at HQ', (engine) => {
     return {
       gateway_id,
       beat: async (disk: Disk) => {
-        const { epoch, losses, settled_sequence } = disk.log.stats();
+        const { epoch, epochs, losses, settled_sequence } = disk.log.stats();
         const now = Date.now();
         const answer = await storeHeartbeat(
           hq.db,
@@ -78,14 +78,12 @@ describeOnEngines('the ledger of losses at HQ', (engine) => {
           {
             ...{ version: '0.1.0', epoch, sent_at: now, buffered: 0, oldest_unsent_at: null },
             ...{ delivered_at: now, durability: 'fsync', sensors: [], sources: [] },
-            quarantined: [...losses],
-            settled_sequence,
+            ...{ quarantined: [...losses], settled_sequence, epochs: [...epochs] },
           },
           now,
         );
-        const { ack_sequence = 0, high_sequence = 0, lost } = answer;
-        const known = { ack_sequence, high_sequence, lost };
-        return disk.log.reconcile(known, { settled_sequence, losses, now }, randomUUID());
+        const asked = { epochs, settled_sequence, losses, held: [], isFirst: true, now };
+        return disk.log.reconcile({ epochs: answer.epochs ?? [], counted: [] }, asked);
       },
       /** What the ledger says of this gateway. */
       lost: async () => {

@@ -10,7 +10,7 @@ import { Pipeline } from '../../gateway/pipeline.ts';
 import { loadCatalogue } from '../../gateway/profiles/catalogue.ts';
 import { type BootClock, type Clock, systemClock } from '../../shared/runtime/clock.ts';
 import { silentLog } from '../../shared/runtime/log.ts';
-import { batchSchema } from '../../shared/wire/batch.ts';
+import { type Batch, batchSchema } from '../../shared/wire/batch.ts';
 import { readingFlags } from '../../shared/wire/reading.ts';
 import { root } from '../rules/sources.ts';
 import { eventually } from '../support/frames.ts';
@@ -109,17 +109,29 @@ class Machine {
     await eventually('everything is dated', () => !dating.waits && dating.caughtUp === null);
   }
 
-  /** What HQ would get now. */
+  /** What an HQ that has nothing would get now, in the order of the log. */
   async delivered() {
-    const sent = await this.#running.buffer.nextBatch('live', 5_000, []);
-    if (sent === null) return [];
-    const { sensors, counts } = batchSchema.parse(JSON.parse(gunzipSync(sent.body).toString()));
-    return counts.sequence.map((_, i) => ({
-      sensor: sensors[counts.sensor[i] ?? 0] ?? '',
-      observed_at: counts.observed_at[i] ?? 0,
-      in: counts.in[i] ?? 0,
-      flags: counts.flags[i] ?? 0,
-    }));
+    const { buffer } = this.#running;
+    const asked = { ...(await buffer.stats()), losses: [], isFirst: true };
+    await buffer.reconcile({ epochs: [], counted: [] }, asked);
+    const batches: Batch[] = [];
+    for (;;) {
+      const held = batches.map(({ batch_id }) => batch_id);
+      const sent =
+        (await buffer.nextBatch('backlog', 5_000, held)) ??
+        (await buffer.nextBatch('live', 5_000, held));
+      if (sent === null) break;
+      batches.push(batchSchema.parse(JSON.parse(gunzipSync(sent.body).toString())));
+    }
+    batches.sort((one, other) => one.first_sequence - other.first_sequence);
+    return batches.flatMap(({ sensors, counts }) =>
+      counts.sequence.map((_, i) => ({
+        sensor: sensors[counts.sensor[i] ?? 0] ?? '',
+        observed_at: counts.observed_at[i] ?? 0,
+        in: counts.in[i] ?? 0,
+        flags: counts.flags[i] ?? 0,
+      })),
+    );
   }
 
   get #running() {

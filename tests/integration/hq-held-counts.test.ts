@@ -1,7 +1,7 @@
 /** What HQ answers to a gateway that holds the first running total after a start. */
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
-import { countedSince } from '../../cloud-sync/health/held-counts.ts';
+import { countedIn } from '../../cloud-sync/health/held-counts.ts';
 import type { Heartbeat } from '../../shared/wire/heartbeat.ts';
 import { readingFlags } from '../../shared/wire/reading.ts';
 import type { Hq, TestGateway, TestStore } from '../support/hq.ts';
@@ -18,8 +18,9 @@ import { describeOnEngines } from '../support/postgres.ts';
 import { tellHq } from '../support/told-hq.ts';
 
 const minute = 60_000;
+const until = noon + 60 * minute;
 
-describeOnEngines('counted since', (engine) => {
+describeOnEngines('counted in an interval that is held', (engine) => {
   let hq: Hq;
   let store: TestStore;
   let gateway: TestGateway;
@@ -45,7 +46,7 @@ describeOnEngines('counted since', (engine) => {
   });
   const door = { sensor_id: 'front-door' };
 
-  it('is what the readings that start then or later say, and when the last of them ends', async () => {
+  it('is what the readings that start in it say, and when the last of them ends', async () => {
     await gateway.send(
       batch(gateway, [
         count(1, { in: 50 }),
@@ -55,8 +56,12 @@ describeOnEngines('counted since', (engine) => {
         zone(5, { sensor_id: 'front-door' }),
       ]),
     );
-    expect(await ask([{ ...door, since: noon + 2 * minute }])).toEqual([
-      { ...door, in: 9, out: 3, until: noon + 3 * minute + 90_500, is_reset: false },
+    const since = noon + 2 * minute;
+    expect(await ask([{ ...door, since, until }])).toEqual([
+      { ...door, since, in: 9, out: 3, until: noon + 3 * minute + 90_500, is_reset: false },
+    ]);
+    expect(await ask([{ ...door, since, until: since + minute }])).toEqual([
+      { ...door, since, in: 4, out: 2, until: since + minute, is_reset: false },
     ]);
   });
 
@@ -71,10 +76,10 @@ describeOnEngines('counted since', (engine) => {
       ]),
     );
     const counted = await ask([
-      { ...door, since: noon },
-      { sensor_id: 'back-door', since: noon + 4 * minute },
-      { sensor_id: 'side-door', since: noon + 6 * minute },
-      { sensor_id: 'unheard', since: 0 },
+      { ...door, since: noon, until },
+      { sensor_id: 'back-door', since: noon + 4 * minute, until },
+      { sensor_id: 'side-door', since: noon + 6 * minute, until },
+      { sensor_id: 'unheard', since: 0, until },
     ]);
     expect(counted).toMatchObject([
       { sensor_id: 'back-door', in: 8 },
@@ -88,7 +93,7 @@ describeOnEngines('counted since', (engine) => {
       count(place + 1, { flags: flags | readingFlags.late, sensor_id: `door-${place}` }),
     );
     await gateway.send(batch(gateway, readings));
-    const held = readings.map(({ sensor_id }) => ({ sensor_id, since: noon }));
+    const held = readings.map(({ sensor_id }) => ({ sensor_id, since: noon, until }));
     const counted = await ask(held);
     expect(counted?.map(({ is_reset }) => is_reset)).toEqual([true, true, false]);
   });
@@ -96,10 +101,10 @@ describeOnEngines('counted since', (engine) => {
   it('is of all gateways of the store, and of no other store', async () => {
     await gateway.send(batch(gateway, [count(1, { in: 6 })]));
     const next = await enrollTestGateway(hq, store);
-    expect(await ask([{ ...door, since: noon }], next)).toMatchObject([{ in: 6 }]);
+    expect(await ask([{ ...door, since: noon, until }], next)).toMatchObject([{ in: 6 }]);
     const { organization } = store;
     const elsewhere = await enrollTestGateway(hq, await addTestStore(hq, { organization }));
-    expect(await ask([{ ...door, since: noon }], elsewhere)).toEqual([]);
+    expect(await ask([{ ...door, since: noon, until }], elsewhere)).toEqual([]);
   });
 
   it('reads a range of each month from there on, and of nothing where the sensor is silent since', async () => {
@@ -118,8 +123,8 @@ describeOnEngines('counted since', (engine) => {
           lines = rows.map((row) => row['QUERY PLAN']);
           return [];
         };
-        await countedSince({ query: explain, commit: async () => {} }, identity, [
-          { ...door, since },
+        await countedIn({ query: explain, commit: async () => {} }, identity, [
+          { ...door, since, until: since + minute },
         ]);
       });
       return lines;
@@ -145,16 +150,16 @@ describeOnEngines('counted since', (engine) => {
       ]),
     );
     const held = [
-      { ...door, since: noon },
+      { ...door, since: noon, until },
       // Behind what is read: not known is not nothing.
-      { sensor_id: 'back-door', since: noon + 4 * minute },
+      { sensor_id: 'back-door', since: noon + 4 * minute, until },
     ];
     const cut = (rows_max: number) =>
       hq.db.inTenant(identityOf(), 'app_ingest', (tx) =>
-        countedSince(tx, identityOf(), held, rows_max),
+        countedIn(tx, identityOf(), held, rows_max),
       );
     expect(await cut(3)).toMatchObject([
-      { sensor_id: 'back-door', is_reset: true, until: noon + 4 * minute },
+      { sensor_id: 'back-door', is_reset: true, until },
       { sensor_id: 'front-door', is_reset: true },
     ]);
     expect(await cut(5)).toMatchObject([{ in: 3 }, { in: 7, is_reset: false }]);

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { listLosses } from '../../cloud-sync/gateways/losses.ts';
 import type { EpochReport } from '../../shared/wire/heartbeat.ts';
-import { epochs_max } from '../../shared/wire/heartbeat.ts';
+import { epochs_max } from '../../shared/wire/heartbeat-limits.ts';
 import type { Hq, TestGateway, TestStore } from '../support/hq.ts';
 import { addTestStore, batch, count, enrollTestGateway, openHq } from '../support/hq.ts';
 import { describeOnEngines } from '../support/postgres.ts';

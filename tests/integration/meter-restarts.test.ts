@@ -107,12 +107,15 @@ class Gateway {
     }
   }
 
-  /** People in the log by sensor, and whether any reading holds less than nobody. */
+  /** People in the file by sensor, and whether any reading holds less than nobody. */
   counted() {
     const rows = this.#connection
       ?.prepare(
-        `SELECT word AS sensor, sum(in_count) AS people, min(in_count) AS least FROM readings
-         JOIN words ON words.id = sensor GROUP BY word`,
+        `SELECT sensor, sum(people) AS people, min(people) AS least FROM (
+           SELECT word AS sensor, in_count AS people FROM readings JOIN words ON words.id = sensor
+           UNION ALL SELECT each.value ->> 'sensor_id', each.value ->> 'in'
+           FROM held, json_each(held.readings) AS each)
+         GROUP BY sensor`,
       )
       .all() as { sensor: string; people: number; least: number }[];
     return Object.fromEntries(rows.map(({ sensor, people, least }) => [sensor, { people, least }]));

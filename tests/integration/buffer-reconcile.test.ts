@@ -1,0 +1,276 @@
+import { copyFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
+import { expect, test } from 'vitest';
+import type { OutgoingBatch } from '../../gateway/buffer/delivery.ts';
+import type { HqMemory } from '../../gateway/buffer/entry.ts';
+import { GroupDraft } from '../../gateway/buffer/group.ts';
+import { ReadingLog } from '../../gateway/buffer/reading-log.ts';
+import { openBuffer } from '../../gateway/buffer/schema.ts';
+import { systemClock } from '../../shared/runtime/clock.ts';
+import { type Batch, batchSchema } from '../../shared/wire/batch.ts';
+import { Workspace } from '../support/workspace.ts';
+
+const workspace = new Workspace();
+const start = 1_767_225_600_000;
+
+interface Limits {
+  readonly quota_bytes?: number;
+  readonly rows_kept?: number;
+}
+
+/** A buffer file through several processes; the quota makes them add readings together. */
+class Disk {
+  readonly path = join(workspace.folder(), 'buffer.sqlite');
+  readonly #limits: Limits;
+  #log: ReadingLog | undefined;
+
+  constructor(limits: Limits = {}) {
+    this.#limits = limits;
+  }
+
+  get log(): ReadingLog {
+    this.#log ??= new ReadingLog(
+      openBuffer(this.path, { epoch: systemClock.uuid(), now: 0 }).connection,
+      null,
+      this.#limits,
+    );
+    return this.#log;
+  }
+
+  restart(): void {
+    this.#log?.close();
+    this.#log = undefined;
+  }
+
+  /** Each minute one person walked in at each door. */
+  count(first: number, last: number, doors = ['door']): void {
+    const draft = new GroupDraft();
+    for (let minute = first; minute <= last; minute += 1) {
+      const observed_at = start + minute * 60_000;
+      const shared = { observed_at, interval_s: 60, received_at: observed_at + 61_000, flags: 0 };
+      const readings = doors.map((sensor_id) => {
+        return { kind: 'count' as const, sensor_id, ...shared, in: 1, out: 0 };
+      });
+      draft.add({ readings, dedupe_key: null, meter: null, quarantined: [] });
+    }
+    this.log.commit(draft.finish());
+  }
+
+  next(rows_max: number): OutgoingBatch | null {
+    const options = { rows_max, held: [], batch_id: systemClock.uuid() };
+    return this.log.nextBatch('backlog', options) ?? this.log.nextBatch('live', options);
+  }
+
+  /** Sends all that waits. @returns what HQ reads. */
+  drain(rows_max = 100): Batch[] {
+    const sent: Batch[] = [];
+    for (let next = this.next(rows_max); next !== null; next = this.next(rows_max)) {
+      sent.push(read(next));
+      this.log.settle(next.batch, [], 0);
+    }
+    return sent;
+  }
+
+  hear(epochs: HqMemory['epochs'], isFirst = true) {
+    const told = this.log.stats();
+    const asked = { ...told, losses: [], held: [], isFirst, now: 0 };
+    return this.log.reconcile({ epochs, counted: [] }, asked);
+  }
+}
+
+function read({ body }: OutgoingBatch): Batch {
+  return batchSchema.parse(JSON.parse(gunzipSync(body).toString()));
+}
+
+/** Minutes, and people of each. */
+function counted(batches: readonly Batch[]): [minute: number, people: number][] {
+  const rows = batches.flatMap(({ counts }) =>
+    counts.observed_at.map((at, row): [number, number] => [
+      (at - start) / 60_000,
+      counts.in[row] ?? 0,
+    ]),
+  );
+  return rows.sort(([a], [b]) => a - b);
+}
+
+test('what this file takes for settled and HQ does not have is sent again', () => {
+  const disk = new Disk();
+  disk.count(1, 6);
+  const [batch] = disk.drain(2);
+  const epoch = batch?.epoch ?? '';
+  disk.restart();
+  copyFileSync(disk.path, `${disk.path}.image`);
+  // What another life delivered of the same epoch, while the image lay in a drawer.
+  disk.restart();
+  copyFileSync(`${disk.path}.image`, disk.path);
+  disk.count(7, 8);
+  expect(disk.hear([{ epoch, settled: [[1, 3]] }])).toEqual({ gained: 0, lost: 3 });
+  expect(counted(disk.drain()).map(([minute]) => minute)).toEqual([4, 5, 6, 7, 8]);
+});
+
+test('what HQ has of an epoch is not sent, though this file never knew that it was', () => {
+  const disk = new Disk();
+  disk.count(1, 6);
+  const { epoch } = disk.log.stats();
+  disk.restart();
+  const settled: HqMemory['epochs'] = [
+    {
+      epoch,
+      settled: [
+        [1, 2],
+        [5, 6],
+      ],
+    },
+  ];
+  expect(disk.hear(settled)).toEqual({ gained: 4, lost: 0 });
+  expect(disk.log.stats()).toMatchObject({ buffered: 2, settled_sequence: 2 });
+  expect(counted(disk.drain()).map(([minute]) => minute)).toEqual([3, 4]);
+  expect(disk.log.stats()).toMatchObject({ buffered: 0, settled_sequence: 6 });
+});
+
+test('each process appends under an epoch of its own, and no batch holds readings of two', () => {
+  const disk = new Disk();
+  disk.count(1, 3);
+  disk.restart();
+  disk.count(4, 6);
+  const sent = disk.drain();
+  expect(sent.map(({ first_sequence, last_sequence }) => [first_sequence, last_sequence])).toEqual([
+    [4, 6],
+    [1, 3],
+  ]);
+  const { epochs } = disk.log.stats();
+  expect(epochs.map(({ epoch }) => epoch)).toEqual(sent.map(({ epoch }) => epoch).reverse());
+  expect(new Set(sent.map(({ epoch }) => epoch)).size).toBe(2);
+});
+
+test('the same sequences of two lives that one image began are never taken for each other', () => {
+  const disk = new Disk();
+  disk.count(1, 2);
+  disk.drain();
+  disk.restart();
+  copyFileSync(disk.path, `${disk.path}.image`);
+  disk.count(3, 5);
+  const [other] = disk.drain();
+  const first = disk.log.stats().epochs[0]?.epoch ?? '';
+  disk.restart();
+  copyFileSync(`${disk.path}.image`, disk.path);
+  disk.count(6, 8);
+  const hq: HqMemory['epochs'] = [
+    { epoch: first, settled: [[1, 2]] },
+    { epoch: other?.epoch ?? '', settled: [[3, 5]] },
+  ];
+  disk.hear(hq);
+  expect(counted(disk.drain()).map(([minute]) => minute)).toEqual([6, 7, 8]);
+});
+
+test('what HQ has lost under a running gateway is sent again; what it takes meanwhile is not touched', () => {
+  const disk = new Disk();
+  disk.count(1, 6);
+  const { epoch } = disk.log.stats();
+  disk.drain(3);
+  expect(disk.hear([{ epoch, settled: [[1, 6]] }], false)).toEqual({ gained: 0, lost: 0 });
+  disk.count(7, 9);
+  const under_way = disk.next(10);
+  expect(disk.hear([{ epoch, settled: [[1, 2]] }], false)).toEqual({ gained: 0, lost: 4 });
+  expect(under_way?.batch).toMatchObject({ first_sequence: 7, last_sequence: 9 });
+  const again = disk.drain();
+  expect(counted(again).map(([minute]) => minute)).toEqual([3, 4, 5, 6, 7, 8, 9]);
+  expect(again.map(({ batch_id }) => batch_id)).toContain(under_way?.batch.batch_id);
+});
+
+test('what was delivered as another gateway is never sent as this one, whatever HQ knows of it', () => {
+  const disk = new Disk();
+  disk.log.deliverAs('0192f000-0000-7000-8000-000000000001');
+  disk.count(1, 3);
+  disk.drain();
+  const { epoch } = disk.log.stats();
+  disk.log.deliverAs('0192f000-0000-7000-8000-000000000002');
+  disk.count(4, 5);
+  expect(disk.hear([{ epoch, settled: [] }])).toEqual({ gained: 0, lost: 0 });
+  expect(counted(disk.drain()).map(([minute]) => minute)).toEqual([4, 5]);
+});
+
+test('the sequence of a reading that HQ refused is settled by a batch without it', () => {
+  const disk = new Disk();
+  disk.count(1, 3);
+  for (const rows of [1, 1]) {
+    const sent = disk.next(rows);
+    if (sent === null) throw new Error('nothing waits');
+    const { first_sequence } = sent.batch;
+    if (first_sequence === 2) disk.log.refuse(sent.batch, { code: 'bad', detail: '' }, 0);
+    else disk.log.settle(sent.batch, [], 0);
+  }
+  expect(disk.log.stats()).toMatchObject({
+    buffered: 1,
+    quarantined: [{ reason: 'bad', count: 1 }],
+  });
+  const rest = disk.drain();
+  expect(rest).toMatchObject([{ first_sequence: 2, last_sequence: 3 }]);
+  expect(counted(rest)).toEqual([[3, 1]]);
+});
+
+/** Three doors count in turn, so that each sum has parts far behind it. */
+const doors = ['left', 'middle', 'right'];
+const minutes = 400;
+
+function nearItsQuota(): Disk {
+  const disk = new Disk({ quota_bytes: 60_000, rows_kept: 10 });
+  for (let from = 0; from < minutes; from += 10) disk.count(from, from + 9, doors);
+  expect(disk.log.stats().coalesced).toBeGreaterThan(0);
+  return disk;
+}
+
+function peopleIn(batches: readonly Batch[]): number {
+  return counted(batches).reduce((sum, [, people]) => sum + people, 0);
+}
+
+test('batches of sums say of every sequence once that its people are in them', () => {
+  const settled: number[] = [];
+  const sent = nearItsQuota().drain(7);
+  for (const { first_sequence, last_sequence, absent = [], included = [] } of sent) {
+    for (let sequence = first_sequence; sequence <= last_sequence; sequence += 1) {
+      if (!absent.includes(sequence)) settled.push(sequence);
+    }
+    settled.push(...included);
+  }
+  const all = Array.from({ length: minutes * doors.length }, (_, i) => i + 1);
+  expect(settled.sort((a, b) => a - b)).toEqual(all);
+  expect(sent.some(({ included = [] }) => included.length > 0)).toBe(true);
+});
+
+test('a sum of which HQ has a part is taken apart, and nobody counts twice', () => {
+  const disk = nearItsQuota();
+  const { epoch } = disk.log.stats();
+  disk.restart();
+  // Of the first quarter hour HQ has two minutes of one door, from a life before the sum.
+  const known = [
+    [1, 1],
+    [13, 13],
+  ] as const;
+  expect(disk.hear([{ epoch, settled: known }])).toEqual({ gained: 2, lost: 0 });
+  const waiting = disk.log.stats().buffered;
+  const sent = disk.drain();
+  expect(peopleIn(sent)).toBe(minutes * doors.length - known.length);
+  expect(counted(sent)).toHaveLength(waiting);
+  expect(counted(sent)).toContainEqual([1, 13]);
+  expect(disk.log.stats()).toMatchObject({ buffered: 0, settled_sequence: 1_200 });
+});
+
+test('a sum that HQ has is not sent again as its parts', () => {
+  const disk = new Disk({ quota_bytes: 60_000, rows_kept: 10 });
+  disk.count(0, 99, doors);
+  const { epoch } = disk.log.stats();
+  disk.restart();
+  copyFileSync(disk.path, `${disk.path}.image`);
+  for (let from = 100; from < minutes; from += 10) disk.count(from, from + 9, doors);
+  expect(disk.log.stats().coalesced).toBeGreaterThan(0);
+  const sent = disk.drain();
+  disk.restart();
+  copyFileSync(`${disk.path}.image`, disk.path);
+  const settled = sent
+    .filter((batch) => batch.epoch === epoch)
+    .map(({ first_sequence, last_sequence }) => [first_sequence, last_sequence] as const);
+  disk.hear([{ epoch, settled }]);
+  expect(disk.drain()).toEqual([]);
+});
