@@ -103,8 +103,10 @@ function printStatus(status: GatewayStatus): void {
 function printBuffer({ buffer, durability, buffer_error, ignored }: GatewayStatus): void {
   const error = buffer_error === null ? '' : ` (${buffer_error})`;
   printLine(`durability  ${durability}${error}`);
+  const { oldest_unsent_at } = buffer;
+  const oldest = oldest_unsent_at === null ? '' : `, oldest ${ago(oldest_unsent_at)}`;
   printLine(
-    `buffer      ${buffer.buffered} readings wait for HQ, oldest ${ago(buffer.oldest_unsent_at)}, ` +
+    `buffer      ${buffer.buffered} readings wait for HQ${oldest}, ` +
       `${(buffer.bytes / 1024 / 1024).toFixed(1)} MiB`,
   );
   if (buffer.reserve === 'released') {

@@ -56,7 +56,7 @@ function line(
   }
   // Where others on the line answer, each that does not has a cause of its own.
   return [
-    good(check, `${state}, ${frames} frames`),
+    good(check, `${state}, ${frames} ${frames === 1 ? 'frame' : 'frames'}`),
     ...missing.map((unit) => deadUnit(`${source} ${unit.address}`, unit)),
   ];
 }
