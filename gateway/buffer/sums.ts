@@ -54,9 +54,9 @@ export class Sums {
     this.#remove.run(sequence);
   }
 
-  /** Rows up to here are gone. */
+  /** Rows up to here are gone. A sum stays while a batch after them has still to leave its parts out. */
   forget(last_sequence: number): void {
-    this.#forget.run(last_sequence);
+    this.#forget.run(last_sequence - sum_span_max);
   }
 
   overlap({ first_sequence, last_sequence }: Range): Overlap {
@@ -88,7 +88,8 @@ export class Sums {
 
   /** The row goes to where its first part is now: its own sequence is HQ's, or a part's. */
   #reduce(before: number, left: readonly Part[]): void {
-    const row = this.#row.get(before) as CountRow;
+    const row = this.#row.get(before) as CountRow | undefined;
+    if (row === undefined) return;
     const rows = left.map((part) => ({ ...row, ...part }));
     const sum = rows.reduce(sumOf);
     this.#move.run({ ...sum, before });
