@@ -21,6 +21,7 @@ type Bench = { measure: (options: MeasureOptions) => Promise<Measured> };
 
 /** One measurement a file. Loaded on demand, so that none disturbs the others. */
 const benches: Record<string, () => Promise<Bench>> = {
+  backlog: () => import('./backlog.ts'),
   decode: () => import('./decode.ts'),
   drain: () => import('./drain.ts'),
   'first-store': () => import('./first-store.ts'),
@@ -34,7 +35,10 @@ const benches: Record<string, () => Promise<Bench>> = {
 const program = new Command('bench')
   .description('Measures one part against a limit of the same run.')
   .argument('<name>', Object.keys(benches).join(', '))
-  .option('--rows <number>', 'how many readings (footprint: 1000000 in the buffer)')
+  .option(
+    '--rows <number>',
+    'how many readings (backlog: 5000000 in the buffer, footprint: 1000000)',
+  )
   .option('--json', 'print one JSON document as the last line')
   .addHelpText('after', '\nExample:\n  npm run bench -- ingest --json')
   .parse();
