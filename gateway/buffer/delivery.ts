@@ -7,23 +7,18 @@
  * until everything before it is settled too, then the mark moves over it.
  */
 import { type BatchBody, batchBodies } from './batch-body.ts';
+import { type Claim, claimOf } from './claim.ts';
 import { deliveryStatements } from './delivery-statements.ts';
 import type { Lane, PendingBatch } from './entry.ts';
 import { cut, type Epochs } from './epochs.ts';
 import { Offered } from './offered.ts';
 import { newestOf, type Range, size, touches, union, without } from './range.ts';
 import type { Connection } from './schema.ts';
+import { isPart } from './set-aside.ts';
 import type { Sums } from './sums.ts';
 
 /** When more than a batch waits, the live lane takes only this much of it: it has to be quick. */
 const live_rows_max = 500;
-
-interface Claim extends Range {
-  readonly batch_id: string;
-  readonly is_settled: boolean;
-  /** Sequences of its range that have no row: their readings were added to others. */
-  readonly holes: number;
-}
 
 export interface OutgoingBatch extends BatchBody {
   readonly batch: PendingBatch;
@@ -64,10 +59,7 @@ export class Delivery {
     this.#gateway_id = life.gateway_id;
     this.#first_sequence = life.first_sequence;
     this.#settled_sequence = life.settled_sequence;
-    this.#claims = this.#statements.claims.all().map((row) => {
-      const { is_settled, ...claim } = row as Omit<Claim, 'is_settled'> & { is_settled: number };
-      return { ...claim, is_settled: is_settled === 1 };
-    });
+    this.#claims = this.#statements.claims.all().map(claimOf);
   }
 
   /** The first reading that goes to HQ as the present gateway; older ones were another's. */
@@ -124,6 +116,25 @@ export class Delivery {
     this.#saveHoles(this.#holes + rows);
   }
 
+  /** Parts of the log that are still in files set aside, oldest first. */
+  get parts(): readonly (Range & { readonly batch_id: string })[] {
+    return this.#claims.filter(isPart);
+  }
+
+  /** A part is in the log up to a sequence, but for `missing`. Run inside a transaction. */
+  salvaged(batch_id: string, until: number, missing: number): void {
+    const left = this.#claims.map((claim) =>
+      claim.batch_id === batch_id ? { ...claim, first_sequence: until + 1 } : claim,
+    );
+    this.#replaceClaims(left.filter((claim) => size(claim) > 0));
+    if (missing > 0) this.#saveHoles(this.#holes + missing);
+  }
+
+  /** Whether the log knows of a batch: one that took another's place does not know what it had begun. */
+  hasBegun({ batch_id }: PendingBatch): boolean {
+    return this.#claims.some((claim) => claim.batch_id === batch_id);
+  }
+
   /** The oldest sequence that HQ has not settled; one past the newest when it has them all. */
   get oldest_unsettled(): number {
     let oldest = this.#settled_sequence + 1;
@@ -149,6 +160,7 @@ export class Delivery {
     const begun = this.#claims.find(
       ({ is_settled, batch_id }) =>
         !is_settled &&
+        !isPart({ batch_id }) &&
         !options.held.includes(batch_id) &&
         (lane === 'backlog' || this.#live.has(batch_id)),
     );

@@ -101,6 +101,8 @@ export interface BufferStats {
   readonly oldest_unsent_received_at: number | null;
   /** Records that wait for the clock to be set. */
   readonly undated: number;
+  /** Of {@link buffered}, those still in a damaged file that was set aside: they follow piece by piece. */
+  readonly salvaging: number;
   /** `released`: the disk was full, and has not had room for it since; see reserve.ts. */
   readonly reserve: 'held' | 'released';
   /** Size of database and journal, bytes. */

@@ -2,7 +2,7 @@
 import type { Statement } from 'better-sqlite3';
 import type { Connection } from './schema.ts';
 
-type Name = 'readRange' | 'oldestKept' | 'delete' | 'deleteDelivered' | 'oldest';
+type Name = 'readRange' | 'oldestKept' | 'delete' | 'oldest';
 
 export function logStatements(
   connection: Connection,
@@ -12,7 +12,6 @@ export function logStatements(
     readRange: prepare('SELECT * FROM readings WHERE sequence BETWEEN ? AND ? ORDER BY sequence'),
     oldestKept: prepare('SELECT min(sequence) AS sequence FROM readings'),
     delete: prepare('DELETE FROM readings WHERE sequence = ?'),
-    deleteDelivered: prepare('DELETE FROM readings WHERE sequence <= ?'),
     oldest: prepare(
       'SELECT observed_at, received_at FROM readings WHERE sequence >= ? ORDER BY sequence LIMIT 1',
     ),

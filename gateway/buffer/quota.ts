@@ -29,6 +29,8 @@ export interface LogLimits extends QuotaLimits {
 const near_share = 0.9;
 /** Looked at in one step, some 10 ms on store hardware. */
 const rows_a_step = 5_000;
+/** More than a batch has, so that they never gather. */
+const rows_forgotten_a_step = 20_000;
 /** Steps of a commit at the quota; whoever waits is tried again a second later. */
 const steps_max = 10;
 
@@ -63,15 +65,20 @@ export class Quota {
    */
   makeRoom(newest: number): void {
     const { quota_bytes } = this.#limits;
-    if (this.used_bytes < quota_bytes * near_share) return;
+    if (!this.isNear) return;
     for (let step = 0; step < steps_max; step += 1) {
       const until = newest - this.#limits.rows_kept;
-      const isLeft = this.#forget(until) || this.#step(until);
+      // What HQ has goes before anything is added together.
+      const isLeft = this.forget(until) || this.#step(until);
       if (this.used_bytes < quota_bytes) return;
       if (!isLeft) break;
     }
     const text = `${this.used_bytes} of ${quota_bytes} bytes`;
     throw new FootbridgeError('buffer_quota', text);
+  }
+
+  get isNear(): boolean {
+    return this.used_bytes >= this.#limits.quota_bytes * near_share;
   }
 
   get quota_bytes(): number {
@@ -90,11 +97,17 @@ export class Quota {
     return number('freelist_count') * number('page_size');
   }
 
-  /** What HQ has goes before anything is added together. @returns whether there was some. */
-  #forget(until: number): boolean {
+  /**
+   * Deletes what HQ has, the oldest first, as much as holds up nobody: where the mark leaps, or fewer
+   * are to be kept than before, millions may have to go.
+   *
+   * @returns whether there was some.
+   */
+  forget(until: number): boolean {
     const last = Math.min(until, this.#delivery.settled_sequence);
+    if (this.#statements.forget.run(last, rows_forgotten_a_step).changes === 0) return false;
     this.#sums.forget(last);
-    return this.#statements.forget.run(last, rows_a_step).changes > 0;
+    return true;
   }
 
   /** @returns whether readings are left to look at. */

@@ -266,8 +266,11 @@ export class ReadingBuffer {
   #settleCall(answer: WriterAnswer): void {
     const call = this.#calls.get(answer.id);
     this.#calls.delete(answer.id);
-    if (answer.ok) call?.resolve(answer.result as never);
-    else call?.reject(new FootbridgeError(answer.code as ErrorCode, answer.text));
+    if (answer.ok) {
+      const { result, set_aside: detail } = answer;
+      if (detail !== undefined) this.#log.error({ detail }, 'buffer_damaged');
+      call?.resolve(result as never);
+    } else call?.reject(new FootbridgeError(answer.code as ErrorCode, answer.text));
   }
 }
 

@@ -24,9 +24,11 @@ import { logStatements } from './log-statements.ts';
 import { MeterRows } from './meter-rows.ts';
 import { Quarantine } from './quarantine.ts';
 import { type LogLimits, Quota } from './quota.ts';
-import { type ReadingRow, ReadingRows } from './reading-rows.ts';
+import { isRefusal, type ReadingRow, ReadingRows } from './reading-rows.ts';
 import { reconcile } from './reconcile.ts';
 import type { Recovered } from './recovered.ts';
+import type { KnownLog } from './replacement.ts';
+import { Salvage } from './salvage.ts';
 import type { Connection } from './schema.ts';
 import { Sums } from './sums.ts';
 import { Undated } from './undated.ts';
@@ -51,6 +53,8 @@ export class ReadingLog {
   readonly #quota: Quota;
   readonly #delivered_rows: number;
   #next_sequence: number;
+  /** What is still in damaged files follows by its steps. */
+  readonly salvage: Salvage;
 
   /** @param set_aside where a damaged predecessor of the file lies now, or null. */
   constructor(connection: Connection, set_aside: string | null, limits: Partial<LogLimits> = {}) {
@@ -83,6 +87,8 @@ export class ReadingLog {
     // Delivered rows are deleted, so the rowid alone would be given out again after a clean-up.
     const last = Math.max(newest ?? 0, this.#delivery.settled_sequence, this.#epochs.begun_at - 1);
     this.#next_sequence = last + 1;
+    const inDelivery = (change: () => void) => this.#inDelivery(change);
+    this.salvage = new Salvage(connection, this.#delivery, this.#quota, inDelivery);
   }
 
   recover(): Recovered {
@@ -135,13 +141,15 @@ export class ReadingLog {
 
   /** HQ has answered: the batch's range is settled, what it refused goes to quarantine. */
   settle(batch: PendingBatch, refusals: readonly Refusal[], now: number): void {
+    // Asked again, HQ refuses again what it refused.
+    if (!this.#delivery.hasBegun(batch)) return;
     this.#inDelivery(() => {
       for (const refusal of refusals) this.#refuse(refusal, now);
       this.#delivery.settle(batch);
       const delivered = this.#delivery.settled_sequence - this.#delivered_rows;
-      if (this.#statements.deleteDelivered.run(delivered).changes === 0) return;
-      this.#sums.forget(delivered);
-      this.#epochs.forget(delivered + 1);
+      if (!this.#quota.forget(delivered)) return;
+      const oldest = this.#statements.oldestKept.get() as { sequence: number | null };
+      this.#epochs.forget(oldest.sequence ?? delivered + 1);
     });
   }
 
@@ -208,6 +216,7 @@ export class ReadingLog {
       oldest_unsent_at: oldest?.observed_at ?? null,
       oldest_unsent_received_at: oldest?.received_at ?? null,
       undated: this.#undated.count(),
+      salvaging: this.salvage.left,
       coalesced: this.#quota.coalesced,
       used_bytes: this.#quota.used_bytes,
       quota_bytes: this.#quota.quota_bytes,
@@ -231,7 +240,14 @@ export class ReadingLog {
     return this.#quarantine.newest(limit);
   }
 
+  /** For whoever has to replace the file, which cannot be asked any more. */
+  get known(): KnownLog {
+    const newest = this.#next_sequence - 1;
+    return { newest, unsettled: this.#delivery.unsettled(newest) };
+  }
+
   close(): void {
+    this.salvage.close();
     this.#connection.close();
   }
 
@@ -279,11 +295,4 @@ export class ReadingLog {
       this.#rows.toReading(row),
     );
   }
-}
-
-/** The values break the table's rules: no disk can help (SQLite result codes 19 and 20). */
-function isRefusal(error: unknown): boolean {
-  const code = (error as { code?: string }).code ?? '';
-  const isValue = error instanceof TypeError || error instanceof RangeError;
-  return isValue || /^SQLITE_(CONSTRAINT|MISMATCH|TOOBIG)/.test(code);
 }

@@ -95,3 +95,10 @@ export class ReadingRows {
         };
   }
 }
+
+/** The values break the table's rules: no disk can help (SQLite result codes 19 and 20). */
+export function isRefusal(error: unknown): boolean {
+  const code = (error as { code?: string }).code ?? '';
+  const isValue = error instanceof TypeError || error instanceof RangeError;
+  return isValue || /^SQLITE_(CONSTRAINT|MISMATCH|TOOBIG)/.test(code);
+}

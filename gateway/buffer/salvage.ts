@@ -1,195 +1,132 @@
 /**
- * What can still be read of a damaged buffer goes into the one that takes its place: readings, what the
- * meters knew, the keys of counted messages. Readings of pages that are gone stand in quarantine's
- * ledger, with their sequences, so that HQ hears how many there were.
+ * Takes readings out of a damaged file that was set aside, piece by piece: each is one transaction with
+ * the note of how far it got, so that a process that is killed goes on where it stopped, and counting goes
+ * on between them. Readings keep their sequences. Those that are gone leave holes, and stand in the
+ * ledger once the file is done.
  *
- * Epochs and sequences stay, so HQ can tell which of them it has (reconcile.ts).
+ * Epochs stay too, so HQ can tell which of them it has (reconcile.ts).
  */
-import Database from 'better-sqlite3';
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { openDamaged, orNull } from './buffer-file.ts';
+import type { Delivery } from './delivery.ts';
 import { Ledger } from './ledger.ts';
 import { Quarantine } from './quarantine.ts';
+import type { Quota } from './quota.ts';
+import { type Range, size } from './range.ts';
+import { takePiece } from './salvage-piece.ts';
 import type { Connection } from './schema.ts';
+import { fileOf, SetAsideFiles } from './set-aside.ts';
 
-/** Rows that are read at once; where they cannot be, half of them are tried. */
-const rows_at_once = 4_096;
-/** Delivered readings that are brought along as the memory of what was counted. */
-const delivered_rows_max = 100_000;
+/** Sequences of a piece: some 20 ms. */
+const sequences_at_once = 4_096;
 
-const meter_columns = 'sensor, device, start_second, since, numbers, rest';
+export class Salvage {
+  readonly #into: Connection;
+  readonly #delivery: Delivery;
+  readonly #quota: Quota;
+  readonly #inDelivery: (change: () => void) => void;
+  readonly #files: SetAsideFiles | null;
+  #words: ReadonlySet<unknown> = new Set();
+  #open: { readonly file: string; readonly from: Connection | null } | undefined;
 
-/** The first whose meters are numbers and whose losses belong to an epoch. */
-const schema_of_numbers = 8;
-/** The first that knows which process appended what. */
-const schema_of_epochs = 9;
+  /** @param inDelivery runs a change in a transaction that delivery goes along with. */
+  constructor(
+    into: Connection,
+    delivery: Delivery,
+    quota: Quota,
+    inDelivery: (change: () => void) => void,
+  ) {
+    this.#into = into;
+    this.#delivery = delivery;
+    this.#quota = quota;
+    this.#inDelivery = inDelivery;
+    this.#files = SetAsideFiles.in(into);
+  }
 
-interface Life {
-  readonly epoch: string;
-  readonly settled_sequence: number;
-  /** Missing from files of the first programs. */
-  readonly gateway_id?: string | null;
-  readonly first_sequence?: number;
-}
+  /** Readings, as far as anybody knows, that are still in damaged files. */
+  get left(): number {
+    return this.#delivery.parts.reduce((sum, part) => sum + size(part), 0);
+  }
 
-export interface Salvaged {
-  readonly readings: number;
-  /** Unsent ones that could not be read. */
-  readonly lost: number;
-}
+  /**
+   * The next piece, while the quota leaves room for it.
+   *
+   * @param now ms since the epoch.
+   * @returns whether there was one.
+   * @throws where the damaged file is not to be found.
+   */
+  step(now: number): boolean {
+    const files = this.#files;
+    const [part] = this.#delivery.parts;
+    if (files === null || (part !== undefined && this.#quota.isNear)) return false;
+    this.#inDelivery(() => {
+      if (part !== undefined) this.#take(files, part);
+      const left = this.#delivery.parts.map(({ batch_id }) => fileOf(batch_id));
+      finishFiles(this.#into, files, left, now);
+    });
+    if (part === undefined) this.close();
+    return part !== undefined;
+  }
 
-/** @param now ms since the epoch. @returns null where nothing at all could be read. */
-export function salvage(damaged: string, into: Connection, now: number): Salvaged | null {
-  let from: Connection | undefined;
-  try {
-    from = new Database(damaged, { readonly: true, timeout: 0 });
-    const old = from;
-    return into.transaction(() => copy(old, into, now))();
-  } catch {
-    quarantineOf(into).add(loss(now, 'nothing of the damaged file could be read'));
-    return null;
-  } finally {
-    from?.close();
+  close(): void {
+    this.#open?.from?.close();
+    this.#open = undefined;
+  }
+
+  #take(files: SetAsideFiles, part: Range & { readonly batch_id: string }): void {
+    const file = fileOf(part.batch_id);
+    const from = this.#opened(file);
+    const end = part.first_sequence + sequences_at_once - 1;
+    const until = from === null ? part.last_sequence : Math.min(part.last_sequence, end);
+    const piece = { ...part, last_sequence: until };
+    const missing = takePiece(from, this.#into, files, { file, piece, words: this.#words });
+    this.#delivery.salvaged(part.batch_id, until, missing);
+  }
+
+  /** @returns null where SQLite cannot read it at all. */
+  #opened(file: string): Connection | null {
+    if (this.#open?.file === file) return this.#open.from;
+    this.close();
+    const path = join(dirname(this.#into.name), file);
+    if (!existsSync(path)) throw new Error(`${path} is gone, and readings were still in it`);
+    this.#open = { file, from: orNull(() => openDamaged(path)) };
+    this.#words = new Set(this.#into.prepare('SELECT id FROM words').pluck().all());
+    return this.#open.from;
   }
 }
 
-function copy(from: Connection, into: Connection, now: number): Salvaged {
-  const life = from.prepare('SELECT * FROM life').get() as Life;
-  const { epoch, settled_sequence, gateway_id = null, first_sequence = 1 } = life;
-  copyTables(from, into);
-  const add = into.prepare(
-    `INSERT INTO readings VALUES (@sequence, @sensor, @region, @observed_at, @interval_s, @in_count, @out_count, @occupancy, @dwell_s,
-       @received_at, @flags, @dedupe_key, @dwell_max_s)`,
-  );
-  const range = from.prepare('SELECT * FROM readings WHERE sequence BETWEEN ? AND ?');
-  const newest = newestOf(from);
-  const lost: number[] = [];
-  let readings = 0;
-  const read = (first: number, last: number) => {
-    let rows: object[];
-    try {
-      rows = range.all(first, last) as object[];
-    } catch {
-      if (first === last) {
-        if (first > settled_sequence) lost.push(first);
-        return;
-      }
-      const middle = Math.floor((first + last) / 2);
-      read(first, middle);
-      read(middle + 1, last);
-      return;
-    }
-    // A file that an older program left has no longest stay.
-    for (const row of rows) add.run({ dwell_max_s: null, ...row });
-    readings += rows.length;
-  };
-  // What was delivered as another gateway, perhaps of another store, stays behind.
-  const start = Math.max(first_sequence, settled_sequence + 1 - delivered_rows_max);
-  for (let first = start; first <= newest; first += rows_at_once) {
-    read(first, Math.min(first + rows_at_once - 1, newest));
-  }
-  // The damaged file may have sent any of them: none is ever added to another.
-  if (newest > 0) into.prepare('INSERT INTO offered VALUES (1, ?)').run(newest);
-  const waiting = into.prepare('SELECT count(*) FROM readings WHERE sequence > ?').pluck();
-  const holes = newest - settled_sequence - (waiting.get(settled_sequence) as number);
-  into
-    .prepare('UPDATE life SET gateway_id = ?, first_sequence = ?, settled_sequence = ?, merged = ?')
-    .run(gateway_id, first_sequence, settled_sequence, Math.max(0, holes));
-  into
-    .prepare('INSERT OR REPLACE INTO epochs SELECT ?, epoch FROM life')
-    .run(Math.max(newest, settled_sequence) + 1);
-  if (lost.length > 0) {
-    const detail = `readings ${ranges(lost)} of epoch ${epoch} could not be read any more`;
-    quarantineOf(into).add(loss(now, detail), lost.length);
-  }
-  return { readings, lost: lost.length };
-}
-
-/** The newest sequence; where the end of the log is gone, what the batches knew of it. */
-function newestOf(from: Connection): number {
-  for (const sql of [
-    'SELECT max(sequence) FROM readings',
-    'SELECT max(last_sequence) FROM batches',
-    'SELECT settled_sequence FROM life',
-  ]) {
-    try {
-      const newest = from.prepare(sql).pluck().get() as number | null;
-      if (newest !== null) return newest;
-    } catch {
-      // The next one is less exact and stands elsewhere in the file.
-    }
-  }
-  return 0;
-}
-
-/** All but readings, batches and frames; also of a file that an older program wrote. */
-function copyTables(from: Connection, into: Connection): void {
-  if (versionOf(from) < schema_of_epochs) {
-    copyTable(from, into, 'epochs', 'first_sequence, epoch', 'SELECT 1, epoch FROM life');
-  } else {
-    copyTable(from, into, 'epochs', 'first_sequence, epoch');
-    copyTable(from, into, 'sums', 'sequence, parts');
-  }
-  copyTable(from, into, 'words', 'id, word');
-  copyTable(from, into, 'undated', 'id, boot_id, uptime_ms, record');
-  if (versionOf(from) < schema_of_numbers) {
-    const meters = 'SELECT id, state FROM meters JOIN words ON word = sensor_id';
-    copyTable(from, into, 'meters', 'sensor, rest', meters);
-    const losses = 'SELECT epoch, source, reason, count, last_at FROM quarantine_totals, life';
-    copyTable(from, into, 'losses', 'epoch, source, reason, count, last_at', losses);
-    return;
-  }
-  copyTable(from, into, 'meters', meter_columns);
-  copyTable(from, into, 'losses', 'epoch, source, reason, count, told, moved, last_at');
-}
-
-function versionOf(from: Connection): number {
-  return from.pragma('user_version', { simple: true }) as number;
-}
-
-/** A small table, row by row as far as it goes. */
-function copyTable(
-  from: Connection,
+/**
+ * Writes what the files lost into the ledger that are not `left`. Losses are those of the process that
+ * finds them.
+ *
+ * @param now ms since the epoch.
+ */
+export function finishFiles(
   into: Connection,
-  table: string,
-  columns: string,
-  select = `SELECT ${columns} FROM ${table}`,
+  files: SetAsideFiles,
+  left: readonly string[],
+  now: number,
 ): void {
-  const places = columns.replace(/\w+/g, '?');
-  const add = into.prepare(`INSERT OR REPLACE INTO ${table} (${columns}) VALUES (${places})`);
-  try {
-    for (const row of from.prepare(select).raw().iterate()) {
-      add.run(...(row as unknown[]));
-    }
-  } catch {
-    // What follows a damaged page is lost with it; a meter without its state takes a new baseline.
+  for (const { file, epoch, merged, missing, unread, ranges } of files.list()) {
+    if (left.includes(file)) continue;
+    const lost = merged === null ? unread : Math.max(0, missing - merged);
+    const named = ranges.map(({ first_sequence: first, last_sequence: last }) =>
+      first === last ? first : `${first}-${last}`,
+    );
+    const detail = `readings ${named.join(', ')} of epoch ${epoch} could not be read any more`;
+    if (lost > 0) addLoss(into, { count: lost, detail, now });
+    files.done(file);
   }
 }
 
-/** Losses are those of the process that finds them. */
-function quarantineOf(into: Connection): Quarantine {
+export function addLoss(
+  into: Connection,
+  { count, detail, now }: { count: number; detail: string; now: number },
+): void {
   const epoch = into.prepare('SELECT epoch FROM life').pluck().get() as string;
-  return new Quarantine(into, new Ledger(into, epoch));
-}
-
-function loss(now: number, detail: string) {
+  const what = { source: 'buffer', address: '', reason: 'damaged', detail: detail.slice(0, 500) };
   const bytes = new Uint8Array();
-  return {
-    source: 'buffer',
-    address: '',
-    reason: 'damaged',
-    detail: detail.slice(0, 500),
-    bytes,
-    length: 0,
-    received_at: now,
-  };
-}
-
-/** `4-6, 9`: sequences in order, neighbours together. */
-function ranges(sequences: readonly number[]): string {
-  const found: { first: number; last: number }[] = [];
-  for (const sequence of sequences) {
-    const current = found.at(-1);
-    if (current !== undefined && current.last === sequence - 1) current.last = sequence;
-    else found.push({ first: sequence, last: sequence });
-  }
-  return found.map(({ first, last }) => (first === last ? first : `${first}-${last}`)).join(', ');
+  const quarantine = new Quarantine(into, new Ledger(into, epoch));
+  quarantine.add({ ...what, bytes, length: 0, received_at: now }, count);
 }

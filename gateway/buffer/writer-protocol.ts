@@ -43,7 +43,13 @@ export interface WriterRequest {
 }
 
 export type WriterAnswer =
-  | { readonly id: number; readonly ok: true; readonly result: unknown }
+  | {
+      readonly id: number;
+      readonly ok: true;
+      readonly result: unknown;
+      /** Where a file lies now that was found to be damaged meanwhile. */
+      readonly set_aside?: string;
+    }
   | { readonly id: number; readonly ok: false; readonly code: string; readonly text: string };
 
 export interface WriterData {

@@ -6,9 +6,11 @@ import { statSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
 import { systemClock } from '../../shared/runtime/clock.ts';
 import { errorText, FootbridgeError } from '../../shared/runtime/errors.ts';
+import { isDamaged } from './buffer-file.ts';
 import { ReadingLog } from './reading-log.ts';
+import { type KnownLog, replaceDamaged } from './replacement.ts';
 import { Reserve } from './reserve.ts';
-import { isDamaged, openBuffer, replaceDamaged } from './schema.ts';
+import { openBuffer } from './schema.ts';
 import type { SchemaMove } from './schema-version.ts';
 import type {
   WriterAnswer,
@@ -28,9 +30,17 @@ let schema: SchemaMove = { from: 0, to: 0 };
 const reserve = new Reserve(`${path}.reserve`);
 /** Deleted rows of so much let commits go on while the disk has no room. */
 const reusable_bytes_min = 1024 * 1024;
+/** Pause before a piece of a damaged file is tried again that the disk had no room for. */
+const salvage_retry_ms = 10_000;
+let cancelSalvage = () => {};
+/** A file that was set aside since the last answer. */
+let set_aside_now: string | undefined;
 
 function operations(): WriterOperations {
-  log ??= openLog();
+  if (log === undefined) {
+    log = openLog();
+    salvage();
+  }
   const opened = log;
   return {
     recover: () => ({ ...opened.recover(), schema }),
@@ -51,7 +61,10 @@ function operations(): WriterOperations {
     }),
     quarantine: (limit) => opened.quarantine(limit),
     undated: (limit) => opened.undated(limit),
-    close: () => opened.close(),
+    close: () => {
+      cancelSalvage();
+      opened.close();
+    },
   };
 }
 
@@ -68,9 +81,10 @@ function openLog(): ReadingLog {
   }
 }
 
-function openReplacement(): ReadingLog {
+function openReplacement(known?: KnownLog): ReadingLog {
   const identity = { epoch: systemClock.uuid(), now: systemClock.now() };
-  const { connection, set_aside } = replaceDamaged(path, identity);
+  const { connection, set_aside } = replaceDamaged(path, identity, known);
+  set_aside_now = set_aside;
   return new ReadingLog(connection, set_aside, limits);
 }
 
@@ -100,23 +114,55 @@ function isFull(error: unknown): boolean {
   );
 }
 
-/** A damaged page of a large file is met where it is read: what can be read moves to a new file. */
+/** A damaged page of a large file is met where it is read: another file takes its place. */
 function run({ operation, parameters }: WriterRequest): unknown {
   const perform = () =>
     (operations()[operation] as (...parameters: unknown[]) => unknown)(...parameters);
   try {
     return perform();
   } catch (error) {
-    if (log === undefined || !isDamaged(error)) throw error;
-    log.close();
-    log = openReplacement();
+    replace(error);
     return perform();
   }
 }
 
+/** @throws the error itself where no other file would help. */
+function replace(error: unknown): void {
+  if (log === undefined || !isDamaged(error)) throw error;
+  const { known } = log;
+  log.close();
+  // Where that fails, the next request opens what is there.
+  log = undefined;
+  log = openReplacement(known);
+  salvage();
+}
+
+/** Between two pieces whoever waits has a turn, and the disk as much rest as it had work. */
+function salvage(): void {
+  cancelSalvage();
+  if (log === undefined) return;
+  const begun_at = systemClock.monotonic();
+  let pause_ms = salvage_retry_ms;
+  try {
+    const isDone = reserve.take() && log.salvage.step(systemClock.now());
+    if (isDone) pause_ms = Math.max(1, systemClock.monotonic() - begun_at);
+    else if (log.salvage.left === 0) return;
+  } catch (error) {
+    // A disk without room, a file that somebody moved away: what is in it waits, and status says so.
+    if (isDamaged(error)) {
+      replace(error);
+      return;
+    }
+  }
+  cancelSalvage = systemClock.after(pause_ms, salvage);
+}
+
 function answer(request: WriterRequest): WriterAnswer {
   try {
-    return { id: request.id, ok: true, result: runOnReserve(request) };
+    const result = runOnReserve(request);
+    const set_aside = request.operation === 'recover' ? undefined : set_aside_now;
+    set_aside_now = undefined;
+    return { id: request.id, ok: true, result, ...(set_aside === undefined ? {} : { set_aside }) };
   } catch (error) {
     const code = error instanceof FootbridgeError ? error.code : 'buffer_write_failed';
     const detail = error instanceof FootbridgeError ? (error.detail ?? '') : errorText(error);

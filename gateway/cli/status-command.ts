@@ -109,6 +109,9 @@ function printBuffer({ buffer, durability, buffer_error, ignored }: GatewayStatu
     `buffer      ${buffer.buffered} readings wait for HQ${oldest}, ` +
       `${(buffer.bytes / 1024 / 1024).toFixed(1)} MiB`,
   );
+  if (buffer.salvaging > 0) {
+    printLine(`salvage     ${buffer.salvaging} of them follow out of a damaged file`);
+  }
   if (buffer.reserve === 'released') {
     printLine('disk        full; its reserve is given up for deliveries until there is room again');
   }

@@ -121,7 +121,7 @@ export const machineFindings = {
   buffer_set_aside: {
     symptom: 'storage',
     cause: 'The buffer was damaged and set aside; counting went on in a new one.',
-    todo: 'Check the disk; keep the file: `sqlite3` reads what it holds and HQ lacks. Move it away to end this warning.',
+    todo: 'Check the disk. Keep the file while `footbridge status` shows a salvage; then move it away to end this warning.',
     result: 'warning',
   },
   buffer_broken: {
