@@ -82,7 +82,9 @@ const httpListen = z.strictObject({
 const mqttConnect = z.strictObject({
   name,
   kind: z.literal('mqtt-connect'),
-  url: z.string().regex(/^(mqtts?|wss?):\/\/\S+$/, { error: 'use mqtt://host:port or mqtts://…' }),
+  url: z.string().regex(/^(mqtts?|wss?):\/\/\S+$/, {
+    error: 'use mqtt://host:port, mqtts://…, ws://… or wss://…',
+  }),
   topics: z.array(topicFilter).min(1).default(['#']),
   client_id: z.string().min(1).max(256).optional(),
   username: z.string().optional(),

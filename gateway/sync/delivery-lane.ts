@@ -3,15 +3,16 @@
  * its id and its bytes until HQ has answered for every row; nothing else may make the gateway forget
  * a reading.
  */
-import { backoff_ms, type Clock } from '../../shared/runtime/clock.ts';
+import type { Clock } from '../../shared/runtime/clock.ts';
 import { errorText } from '../../shared/runtime/errors.ts';
 import type { Log } from '../../shared/runtime/log.ts';
-import { type BacklogBudget, batch_rows_max } from '../../shared/wire/batch.ts';
+import type { BacklogBudget } from '../../shared/wire/batch.ts';
 import type { OutgoingBatch } from '../buffer/delivery.ts';
 import type { Lane } from '../buffer/entry.ts';
 import type { ReadingBuffer } from '../buffer/reading-buffer.ts';
 import { bearer, type Credential } from './credential.ts';
 import type { HqClient } from './hq-client.ts';
+import { LanePace } from './lane-pace.ts';
 import { type Outcome, outcomeOf } from './outcome.ts';
 
 export interface LaneOptions {
@@ -61,14 +62,9 @@ export interface LaneStatus {
   readonly last_delivered_at: number | null;
 }
 
-const retry_base_ms = 1_000;
-/** A person waits for the present; a request a minute is what the heartbeat costs an HQ anyway. */
-const live_retry_max_ms = 60_000;
 const disk_retry_ms = 1_000;
 /** A refused credential is not cured by hurry. */
 const refused_pause_ms = 60_000;
-/** One batch in fifteen then finds out whether the line takes more than it did. */
-const shrunk_growth = 1.05;
 
 export class DeliveryLane {
   readonly #lane: Lane;
@@ -77,10 +73,7 @@ export class DeliveryLane {
   readonly #options: LaneOptions;
   readonly #together: LanesTogether;
   #status: LaneStatus = { state: 'idle', error: null, last_delivered_at: null };
-  #rows_max: number;
-  /** By how much the next batch may be larger than one that was delivered. */
-  #growth = 2;
-  #attempt = 0;
+  readonly #pace: LanePace;
   /** HQ, or its absence, has named no time: the pause is our own guess. */
   #isGuessing = false;
 
@@ -89,7 +82,7 @@ export class DeliveryLane {
     this.#place = place;
     this.#options = options;
     this.#together = together;
-    this.#rows_max = Math.min(options.rows_max, batch_rows_max);
+    this.#pace = new LanePace(lane, options);
   }
 
   status(): LaneStatus {
@@ -123,8 +116,11 @@ export class DeliveryLane {
       this.#status = { ...this.#status, state: 'idle', error: null };
       return this.#options.send_interval_ms;
     }
+    const { clock } = this.#options;
+    const sent_at = clock.monotonic();
     try {
-      return await this.#settle(next, await this.#send(next, stopped));
+      const outcome = await this.#send(next, stopped);
+      return await this.#settle(next, outcome, clock.monotonic() - sent_at);
     } finally {
       this.#together.held.delete(next.batch.batch_id);
     }
@@ -136,7 +132,7 @@ export class DeliveryLane {
     const taken = taking.then(async () => {
       const mayWork = this.#lane === 'live' || this.#place < this.#together.budget.in_flight;
       if (!mayWork) return null;
-      const next = await this.#options.buffer.nextBatch(this.#lane, this.#rows_max, [...held]);
+      const next = await this.#options.buffer.nextBatch(this.#lane, this.#pace.rows_max, [...held]);
       if (next !== null) held.add(next.batch.batch_id);
       return next;
     });
@@ -159,10 +155,10 @@ export class DeliveryLane {
   }
 
   /** @returns the pause before the next batch, ms. */
-  async #settle(sent: OutgoingBatch, outcome: Outcome): Promise<number> {
+  async #settle(sent: OutgoingBatch, outcome: Outcome, took_ms: number): Promise<number> {
     switch (outcome.kind) {
       case 'delivered':
-        return this.#delivered(sent, outcome.answer);
+        return this.#delivered(sent, outcome.answer, took_ms);
       case 'split':
         await this.#split(sent, outcome);
         return 0;
@@ -178,16 +174,13 @@ export class DeliveryLane {
     }
   }
 
-  /** @returns how long to wait: as HQ said, or a guess that grows; never all stores at once. */
+  /** @returns how long to wait. */
   #retry({ after_ms, reason }: { after_ms: number | null; reason: string }): number {
-    const { clock, retry_max_ms } = this.#options;
+    const { pause_ms } = this.#together.budget;
     this.#failing('retrying', reason);
     this.#isGuessing = after_ms === null;
-    const wait_ms = backoff_ms(this.#attempt, this.#retryBounds(retry_max_ms), clock.random);
-    this.#attempt += 1;
     if (this.#lane === 'backlog') this.#knockAlone();
-    // Whom HQ turned away together must not come back together.
-    return Math.max((after_ms ?? 0) * (1 + clock.random()), wait_ms);
+    return this.#pace.retry({ after_ms, pause_ms }, this.#options.clock.random);
   }
 
   /** Until HQ grants lanes anew, one asks whether it is there. */
@@ -196,29 +189,19 @@ export class DeliveryLane {
     this.#together.budget = { in_flight: Math.min(in_flight, 1), pause_ms };
   }
 
-  /** Who waited in company comes back in company: the pause that HQ granted last says how many. */
-  #retryBounds(retry_max_ms: number): { base_ms: number; cap_ms: number } {
-    if (this.#lane === 'live') {
-      return { base_ms: retry_base_ms, cap_ms: Math.min(live_retry_max_ms, retry_max_ms) };
-    }
-    const base_ms = Math.max(retry_base_ms, this.#together.budget.pause_ms);
-    return { base_ms, cap_ms: retry_max_ms };
-  }
-
   async #delivered(
     { batch, rows }: OutgoingBatch,
     { rejected, backlog }: Extract<Outcome, { kind: 'delivered' }>['answer'],
+    took_ms: number,
   ): Promise<number> {
-    const { buffer, clock, log, rows_max, send_interval_ms } = this.#options;
+    const { buffer, clock, log, send_interval_ms } = this.#options;
     await buffer.settle(batch, rejected);
     if (rejected.length > 0) log.warn({ rejected: rejected.length }, 'HQ refused readings');
     if (backlog !== undefined) this.#together.budget = backlog;
     this.#wakeIdleLanes();
-    if (this.#attempt > 0) this.#wakeGuessingLanes();
-    const isFull = rows >= this.#rows_max;
-    this.#attempt = 0;
-    const grown = Math.ceil(this.#rows_max * this.#growth);
-    this.#rows_max = Math.min(grown, rows_max, batch_rows_max);
+    if (this.#pace.isRetrying) this.#wakeGuessingLanes();
+    const isFull = rows >= this.#pace.rows_max;
+    this.#pace.delivered(rows, took_ms);
     this.#status = { state: 'delivering', error: null, last_delivered_at: clock.now() };
     if (this.#lane === 'backlog') return this.#together.budget.pause_ms;
     return isFull ? 0 : send_interval_ms;
@@ -250,19 +233,13 @@ export class DeliveryLane {
       return;
     }
     await buffer.abandon(batch.batch_id);
-    this.#halve(rows);
+    this.#pace.halve(rows);
   }
 
   async #shrink({ batch, rows }: OutgoingBatch, reason: string): Promise<void> {
     await this.#options.buffer.abandon(batch.batch_id);
-    this.#halve(rows);
-    // Whoever refuses this size will refuse it again: up to it in small steps.
-    this.#growth = shrunk_growth;
+    this.#pace.shrink(rows);
     this.#options.log.warn({ rows, detail: reason }, 'a batch was too large for the line');
-  }
-
-  #halve(rows: number): void {
-    this.#rows_max = Math.max(1, Math.ceil(Math.min(rows, this.#rows_max) / 2));
   }
 
   #failing(state: 'refused' | 'retrying', reason: string): void {

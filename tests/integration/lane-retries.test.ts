@@ -251,3 +251,26 @@ test('while HQ is away one lane of the backlog knocks, and all come when it gran
   );
   expect(sequencesOf(hq.posted)).toEqual(all(4_000));
 });
+
+test('on a line that nobody has told us is slow, batches shrink until one passes in five seconds', async () => {
+  let now = 0;
+  // 100 readings a second, and half a second for any request.
+  const script: Script = (one) => {
+    now += 500 + one.batch.counts.sequence.length * 10;
+    return accepted(one);
+  };
+  const hq = await scriptedHq(workspace, script);
+  const clock: Clock = { ...systemClock, monotonic: () => now };
+  const { buffer } = await syncedStore(12_000, hq.url, { rows_max: 5_000, clock });
+  await eventually(
+    () => buffer.stats(),
+    ({ buffered }) => buffered === 0,
+  );
+  const rows = hq.posted
+    .filter(({ lane }) => lane === 'backlog')
+    .map(({ batch }) => batch.counts.sequence.length);
+  expect(rows[0]).toBe(5_000);
+  expect(Math.max(...rows.slice(1))).toBeLessThan(1_000);
+  expect(Math.min(...rows.slice(1, -1))).toBeGreaterThan(300);
+  expect(sequencesOf(hq.posted)).toEqual(all(12_000));
+});

@@ -81,10 +81,10 @@ export class DaemonAtHq {
     return twin;
   }
 
-  /** Writes the configuration, with these settings of `hq`, and sources beside its own. */
-  configure(hq: object, sources: readonly object[] = []): void {
+  /** Writes the configuration, with these settings of `hq`, sources beside its own, and `over` all. */
+  configure(hq: object, sources: readonly object[] = [], over: object = {}): void {
     const source = { name: 'sensors', kind: 'mqtt-listen', host: '127.0.0.1', port: this.#port };
-    const config = { data_dir: this.data, ...settings, hq, sources: [source, ...sources] };
+    const config = { data_dir: this.data, ...settings, ...over, hq, sources: [source, ...sources] };
     writeFileSync(join(this.folder, 'footbridge.yaml'), JSON.stringify(config));
   }
 
@@ -134,13 +134,14 @@ export class DaemonAtHq {
   }
 
   /** Minutes `first` to `last` after {@link noon}, one person in each; resolves when acknowledged. */
-  async count(first: number, last = first): Promise<void> {
+  async count(first: number, last = first, topics: readonly string[] = ['door']): Promise<void> {
     const client = await mqtt.connectAsync(`mqtt://127.0.0.1:${this.#port}`);
     const time = (minute: number) => new Date(noon + minute * minute_ms).toISOString();
     const sent: Promise<unknown>[] = [];
     for (let minute = first; minute <= last; minute += 1) {
       const message = { id: minute, from: time(minute), to: time(minute + 1), in: 1, out: 0 };
-      sent.push(client.publishAsync('door', JSON.stringify(message), { qos: 1 }));
+      const text = JSON.stringify(message);
+      for (const topic of topics) sent.push(client.publishAsync(topic, text, { qos: 1 }));
     }
     await Promise.all(sent);
     await client.endAsync(true);
