@@ -12,6 +12,7 @@ import { readingFlags } from '../shared/wire/reading.ts';
 import type { Entry, UndatedRow } from './buffer/entry.ts';
 import type { ReadingBuffer } from './buffer/reading-buffer.ts';
 import type { Recovered } from './buffer/recovered.ts';
+import type { ClockWitness } from './clock-witness.ts';
 import { bootDates, isClockSet } from './meters/boot-dates.ts';
 
 export interface DatingOptions {
@@ -19,6 +20,7 @@ export interface DatingOptions {
   readonly recovered: Pick<Recovered, 'newest_received_at' | 'undated_boots'>;
   readonly boot: BootClock;
   readonly clock: Clock;
+  readonly witness: Pick<ClockWitness, 'confirms'>;
   readonly log: Log;
 }
 
@@ -85,8 +87,10 @@ export class Dating implements Part {
   }
 
   #isSet(): boolean {
-    const { clock, recovered } = this.#options;
-    return isClockSet(clock.now(), recovered.newest_received_at);
+    const { clock, recovered, witness } = this.#options;
+    const now = clock.now();
+    if (isClockSet(now, recovered.newest_received_at)) return true;
+    return isClockSet(now, null) && witness.confirms;
   }
 
   #look(): void {

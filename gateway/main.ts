@@ -10,6 +10,7 @@ import type { Log } from '../shared/runtime/log.ts';
 import { type NotifyEnvironment, sdNotify } from '../shared/runtime/sd-notify.ts';
 import { quotaBytes } from './buffer/quota-bytes.ts';
 import { ReadingBuffer } from './buffer/reading-buffer.ts';
+import { ClockWitness } from './clock-witness.ts';
 import { type Config, dataFiles } from './config/config.ts';
 import { Dating } from './dating.ts';
 import { LocalServer } from './local/local-server.ts';
@@ -72,7 +73,8 @@ export async function startGateway(options: GatewayOptions): Promise<{ stop(): P
   const report_interval_ms = config.report_interval_s * 1000;
   const sandbox = new ScriptSandbox(clock);
   const strangers = new Strangers();
-  const dating = new Dating({ buffer, recovered, boot: systemBoot(), clock, log });
+  const witness = new ClockWitness();
+  const dating = new Dating({ buffer, recovered, boot: systemBoot(), clock, witness, log });
   const pipeline = new Pipeline({
     registry,
     buffer,
@@ -125,6 +127,7 @@ export async function startGateway(options: GatewayOptions): Promise<{ stop(): P
     clock,
     log,
   });
+  witness.asksHq(() => uplink.status().clock_skew_ms);
   const status = () => gatewayStatus(parts, uplink.status());
   const { tally } = pipeline;
   const walkTests = new WalkTests({

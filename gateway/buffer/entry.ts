@@ -90,6 +90,8 @@ export interface BufferStats {
   readonly epochs: readonly EpochRange[];
   /** Intervals of running totals that wait for HQ's word; see held.ts. */
   readonly held: readonly HeldInterval[];
+  /** As whom its readings are delivered, or were last; null: as nobody yet. */
+  readonly gateway_id: string | null;
   /** Readings that HQ has not settled. */
   readonly buffered: number;
   readonly last_sequence: number;

@@ -5,6 +5,7 @@ import type { Command } from 'commander';
 import { systemClock } from '../../shared/runtime/clock.ts';
 import { printJson, printLine } from '../../shared/runtime/command-output.ts';
 import { FootbridgeError } from '../../shared/runtime/errors.ts';
+import type { BufferStats } from '../buffer/entry.ts';
 import { askDaemon } from '../local/local-client.ts';
 import type { GatewayStatus } from '../status.ts';
 import { readCredential } from '../sync/credential.ts';
@@ -70,27 +71,27 @@ async function formerGateway(setting: Setting, force: boolean): Promise<string |
       hint: 'Take hq.credential_file out of the configuration to enrol anew.',
     });
   }
-  if (!existsSync(setting.files.credential)) return undefined;
-  if (!force) {
+  if (existsSync(setting.files.credential) && !force) {
     const { store, organization } = readCredential(setting.files.credential);
     throw new FootbridgeError('already_enrolled', `store ${store} of ${organization}`);
   }
-  if ((await bufferedReadings(setting)) === 0) return undefined;
-  return readCredential(setting.files.credential).gateway_id;
+  const { buffered, gateway_id } = await bufferOf(setting);
+  return buffered === 0 ? undefined : (gateway_id ?? undefined);
 }
 
-async function bufferedReadings({ files }: Setting): Promise<number> {
+/** Of a running daemon, else of its file. The credential may be damaged; whose the readings are stands here. */
+async function bufferOf({ files }: Setting): Promise<Pick<BufferStats, 'buffered' | 'gateway_id'>> {
   try {
-    return (await askDaemon<GatewayStatus>(files.socket, 'GET', '/status')).buffer.buffered;
+    return (await askDaemon<GatewayStatus>(files.socket, 'GET', '/status')).buffer;
   } catch (error) {
     if (!(error instanceof FootbridgeError && error.code === 'not_running')) throw error;
   }
-  if (!existsSync(files.buffer)) return 0;
+  if (!existsSync(files.buffer)) return { buffered: 0, gateway_id: null };
   const { ReadingLog } = await import('../buffer/reading-log.ts');
   const { openBufferForReading } = await import('../buffer/schema.ts');
   const log = new ReadingLog(openBufferForReading(files.buffer), null);
   try {
-    return log.stats().buffered;
+    return log.stats();
   } finally {
     log.close();
   }

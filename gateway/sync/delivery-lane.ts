@@ -163,7 +163,7 @@ export class DeliveryLane {
         await this.#split(sent, outcome);
         return 0;
       case 'shrink':
-        if (sent.rows === 1) return this.#retry({ after_ms: null, reason: outcome.reason });
+        if (sent.rows <= 1) return this.#retry({ after_ms: null, reason: outcome.reason });
         await this.#shrink(sent, outcome.reason);
         return 0;
       case 'refused':
