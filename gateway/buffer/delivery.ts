@@ -62,11 +62,6 @@ export class Delivery {
     this.#claims = this.#statements.claims.all().map(claimOf);
   }
 
-  /** Who delivers, or did last; null: nobody yet. */
-  get gateway_id(): string | null {
-    return this.#gateway_id;
-  }
-
   /** The first reading that goes to HQ as the present gateway; older ones were another's. */
   get first_sequence(): number {
     return this.#first_sequence;

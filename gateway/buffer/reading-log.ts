@@ -209,7 +209,7 @@ export class ReadingLog {
       epoch: this.#epochs.present,
       epochs: this.#epochs.list(this.#next_sequence - 1),
       held: this.#held.list(),
-      gateway_id: this.#delivery.gateway_id,
+      gateway_id: this.#statements.owner.get() as string | null,
       buffered: this.#delivery.unsettled(this.#next_sequence - 1),
       last_sequence: this.#next_sequence - 1,
       settled_sequence: this.#delivery.settled_sequence,

@@ -53,7 +53,8 @@ export async function enroll(options: {
   if (!parsed.success) throw new FootbridgeError('hq_answer_invalid', answer.body.slice(0, 200));
   const credential = { hq_url: options.hq_url, secret, ...parsed.data };
   writeCredential(options.credential_path, credential);
-  rmSync(secret_path);
+  // Somebody may have typed the command twice: both have the same identity then.
+  rmSync(secret_path, { force: true });
   return credential;
 }
 

@@ -3,7 +3,14 @@ import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { errorOfBody } from '../../shared/runtime/error-answer.ts';
 import { FootbridgeError } from '../../shared/runtime/errors.ts';
 import { type RotateRequest, rotateAnswerSchema } from '../../shared/wire/credential.ts';
-import { bearer, type Credential, hashOfSecret, newSecret, writeCredential } from './credential.ts';
+import {
+  bearer,
+  type Credential,
+  hashOfSecret,
+  newSecret,
+  readCredential,
+  writeCredential,
+} from './credential.ts';
 import type { HqClient } from './hq-client.ts';
 
 /**
@@ -35,8 +42,16 @@ export async function rotateKey(options: {
   }
   const parsed = rotateAnswerSchema.safeParse(parse(answer.body));
   if (!parsed.success) throw new FootbridgeError('hq_answer_invalid', strange);
-  writeCredential(credential_path, { ...credential, ...parsed.data, secret });
-  rmSync(secret_path);
+  // Enrolled anew while HQ answered: what stands there is another gateway's.
+  if (isStillOurs(credential_path, credential)) {
+    writeCredential(credential_path, { ...credential, ...parsed.data, secret });
+  }
+  rmSync(secret_path, { force: true });
+}
+
+/** Also where there is none: the key in use may be handed over by systemd. */
+function isStillOurs(credential_path: string, { gateway_id }: Credential): boolean {
+  return !existsSync(credential_path) || readCredential(credential_path).gateway_id === gateway_id;
 }
 
 function parse(text: string): unknown {
