@@ -152,9 +152,9 @@ function fill(path: string, rows: number): void {
   const insert = connection.prepare(
     `WITH RECURSIVE n (i) AS (SELECT ? UNION ALL SELECT i + 1 FROM n WHERE i < ?)
      INSERT INTO readings (sequence, sensor, observed_at, interval_s, in_count, out_count,
-       received_at, flags, dedupe_key)
+       received, flags, message_key)
      SELECT i, 1 + i % ${sensors}, 1600000000000 + i / ${sensors} * 60000, 60, i % 7, i % 5,
-       1600000060000 + i / ${sensors} * 60000, 0, printf('%016d', i) FROM n`,
+       60123, 0, CAST(printf('%012d', i) AS BLOB) FROM n`,
   );
   for (let first = 1; first <= rows; first += rows_a_step) {
     const last = Math.min(rows, first + rows_a_step - 1);

@@ -3,7 +3,8 @@
  * start to the first acknowledgement, and what a reading costs the flash at 50 readings a second.
  *
  * Flash: what the kernel was given to write while readings came (/proc/PID/io, write_bytes: the
- * journal, page by page), and what the checkpoint writes again, which is by how much the file grew.
+ * journal, page by page), from one commit to another a minute later, for each reading that these held;
+ * and what the checkpoint writes again, which is by how much the file grew.
  */
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -18,15 +19,20 @@ const sensors = 50;
 const rate = 50;
 /** Long enough for the small commits that a gateway may make at once. */
 const warm_up_s = 8;
-const measured_s = 20;
+/** At least; it begins and ends with a commit, so that it holds only whole ones. */
+const measured_s = 60;
+/** The longest that a commit of the eco mode waits, and some more. */
+const commit_s = 8;
 const limits = { idle_mb: 90, backlog_mb: 150, first_ack_s: 5, bytes: 300, eco_bytes: 150 };
 const rows_default = 1_000_000;
 
 export async function measure({ rows = rows_default }: MeasureOptions): Promise<Measured> {
   const idle = await withBacklog(0);
   const backlog = await withBacklog(rows);
-  const bytes = await inFolder((folder) => flash(folder, 'prompt'));
-  const eco_bytes = await inFolder((folder) => flash(folder, 'eco'));
+  const [bytes, eco_bytes] = await Promise.all([
+    inFolder((folder) => flash(folder, 'prompt')),
+    inFolder((folder) => flash(folder, 'eco')),
+  ]);
   const document = {
     idle_rss_mb: idle.rss_mb,
     idle_first_ack_s: idle.first_ack_s,
@@ -64,16 +70,28 @@ async function flash(folder: string, commit: 'prompt' | 'eco'): Promise<number> 
   const gateway = await startGateway(folder, source, how);
   const file = join(folder, 'data', 'buffer.sqlite');
   const size_before = statSync(file).size;
-  const messages = (warm_up_s + measured_s) * rate;
+  const messages = (warm_up_s + measured_s + 2 * commit_s) * rate;
   // A commit of the eco mode takes five seconds, and the messages of all of them are under way.
-  const load = await publish({ port, sensors, messages, window: 20, rate });
+  const load = await publish({ port, sensors, messages, window: 20, rate, live: true });
   await clock.sleep(warm_up_s * 1000);
-  const before = written(gateway.process.pid);
+  const from = await afterCommit(gateway);
+  await clock.sleep(measured_s * 1000);
+  const to = await afterCommit(gateway);
+  const journal = (to.written - from.written) / (to.readings - from.readings);
   await load.done;
-  const journal = (written(gateway.process.pid) - before) / (measured_s * rate);
   await end(gateway.process, 'SIGTERM');
   const checkpoint = (statSync(file).size - size_before) / messages;
   return Math.round(journal + checkpoint);
+}
+
+/** Waits for the next commit. @returns what is on disk then, and the bytes that it took so far. */
+async function afterCommit({ process, buffered }: Awaited<ReturnType<typeof startGateway>>) {
+  const before = await buffered();
+  for (;;) {
+    const readings = await buffered();
+    if (readings > before) return { readings, written: written(process.pid) };
+    await clock.sleep(20);
+  }
 }
 
 function written(pid: number | undefined): number {

@@ -59,6 +59,8 @@ export async function startGateway(
     process: gateway,
     started_at,
     holds: (count: number) => until(({ buffer }) => buffer.buffered >= count),
+    /** Readings on disk; the status comes from the buffer's thread, so no commit is under way meanwhile. */
+    buffered: async () => (await status(socket))?.buffer.buffered ?? Number.NaN,
   };
 }
 

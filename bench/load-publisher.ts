@@ -16,6 +16,8 @@ export interface LoadPlan {
   readonly window: number;
   /** Messages a second over all sensors; null: as many as go through. */
   readonly rate: number | null;
+  /** Each message tells of the second before it; missing: of minutes in a row, as fast as they are sent. */
+  readonly live?: boolean;
   /** The first of the messages, whose delays count for nothing: whoever takes them has just started. */
   readonly warm_up?: number;
 }
@@ -30,7 +32,9 @@ export interface LoadResult {
 }
 
 const clock = systemClock;
-const interval_ms = 60_000;
+const minute_ms = 60_000;
+/** The first of the minutes in a row. */
+const first_minute = 1_767_225_600_000;
 
 class LoadSensor {
   readonly #topic: string;
@@ -38,11 +42,13 @@ class LoadSensor {
   readonly #socket: Socket;
   readonly #sent_at: number[] = [];
   readonly #latencies: number[];
+  readonly #isLive: boolean;
   #sent = 0;
   #acknowledged = 0;
 
   constructor(plan: LoadPlan, number: number, latencies: number[], onConnect: () => void) {
     this.#number = number;
+    this.#isLive = plan.live ?? false;
     this.#topic = `counters/${number}`;
     this.#latencies = latencies;
     this.#socket = connect(plan.port, '127.0.0.1', () => {
@@ -73,11 +79,18 @@ class LoadSensor {
       this.#sent += 1;
       this.#sent_at.push(now);
       const messageId = (this.#sent % 65_535) + 1;
-      const payload = message(this.#number, this.#sent);
+      const payload = message(this.#number, this.#sent, this.#interval());
       const header = { qos: 1, dup: false, retain: false } as const;
       written.push(generate({ cmd: 'publish', topic: this.#topic, payload, messageId, ...header }));
     }
     this.#socket.write(Buffer.concat(written));
+  }
+
+  #interval(): { from: number; to: number } {
+    const minute = first_minute + this.#sent * minute_ms;
+    if (!this.#isLive) return { from: minute, to: minute + minute_ms };
+    const second = Math.floor(clock.now() / 1000) * 1000;
+    return { from: second - 1000, to: second };
   }
 
   #onAck(): void {
@@ -88,12 +101,11 @@ class LoadSensor {
 }
 
 /** About 200 bytes, as counters send. */
-function message(sensor: number, count: number): string {
-  const from = 1_767_225_600_000 + count * interval_ms;
+function message(sensor: number, count: number, { from, to }: { from: number; to: number }) {
   return JSON.stringify({
     id: `load-${process.pid}-${sensor}:${String(count).padStart(9, '0')}`,
     from: new Date(from).toISOString(),
-    to: new Date(from + interval_ms).toISOString(),
+    to: new Date(to).toISOString(),
     in: count % 7,
     out: count % 5,
     device: { model: 'LOAD-1', firmware: '1.4.2', line: 1, battery: 97 },

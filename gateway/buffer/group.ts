@@ -4,7 +4,7 @@
  * and store together; one block of numbers costs nothing.
  */
 import type { CountReading, Reading } from '../../shared/wire/reading.ts';
-import { keyText, type MessageKey } from '../meters/message-key.ts';
+import { keyBytes, type MessageKey } from '../meters/message-key.ts';
 import type { MeterState } from '../meters/meter.ts';
 import type { Entry, QuarantinedFrame, UndatedRecord } from './entry.ts';
 import { type KeptMeter, keptMeter } from './meter-rows.ts';
@@ -130,10 +130,13 @@ export function readingAt({ numbers, words }: Group, row: number): Reading {
       };
 }
 
-/** The key of the message that the row's reading came from, as the log keeps it; null: it has none. */
-export function keyAt({ numbers }: Group, row: number): string | null {
+/**
+ * The key of the message that the row's reading came from, as the log keeps it, until the next call; null:
+ * it has none.
+ */
+export function keyAt({ numbers }: Group, row: number): Buffer | null {
   const at = row * columns + 9;
   const a = numbers[at] ?? Number.NaN;
   if (Number.isNaN(a)) return null;
-  return keyText({ a, b: numbers[at + 1] ?? 0, c: numbers[at + 2] ?? 0 });
+  return keyBytes({ a, b: numbers[at + 1] ?? 0, c: numbers[at + 2] ?? 0 });
 }

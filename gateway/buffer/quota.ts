@@ -7,6 +7,7 @@ import type { Statement } from 'better-sqlite3';
 import { FootbridgeError } from '../../shared/runtime/errors.ts';
 import { type CountRow, coalesce, type Sum } from './coalesce.ts';
 import type { Delivery } from './delivery.ts';
+import { receivedColumn } from './reading-rows.ts';
 import type { Connection } from './schema.ts';
 import type { Sums } from './sums.ts';
 
@@ -135,7 +136,7 @@ export class Quota {
     for (const { sequence } of parts) {
       if (sequence !== row.sequence) this.#statements.remove.run(sequence);
     }
-    this.#statements.merge.run(row);
+    this.#statements.merge.run({ ...row, received: receivedColumn(row) });
     this.#sums.save(row.sequence, parts);
   }
 }
@@ -156,8 +157,8 @@ function prepareAll(connection: Connection) {
     remove: prepare('DELETE FROM readings WHERE sequence = ?'),
     merge: prepare(
       `UPDATE readings SET observed_at = @observed_at, interval_s = @interval_s,
-         in_count = @in_count, out_count = @out_count, received_at = @received_at, flags = @flags,
-         dedupe_key = NULL
+         in_count = @in_count, out_count = @out_count, received = @received, flags = @flags,
+         dedupe_key = NULL, message_key = NULL
        WHERE sequence = @sequence`,
     ),
   };

@@ -252,9 +252,9 @@ export class ReadingLog {
     this.#connection.close();
   }
 
-  #append(reading: Reading, dedupe_key: string | null): void {
+  #append(reading: Reading, message_key: Buffer | null): void {
     try {
-      this.#rows.append(this.#next_sequence, reading, dedupe_key);
+      this.#rows.append(this.#next_sequence, reading, message_key);
       this.#next_sequence += 1;
     } catch (error) {
       if (!isRefusal(error)) throw error;

@@ -22,6 +22,12 @@ export interface ReadingRow {
   readonly dwell_max_s: number | null;
 }
 
+/** What the column `received` says of a row, see schema-of-short-rows.ts. */
+export function receivedColumn(row: { observed_at: number; received_at: number }): number {
+  const after = row.received_at - row.observed_at;
+  return (after | 0) === after ? after : row.received_at;
+}
+
 export class ReadingRows {
   readonly #append: Statement<unknown[]>;
   readonly #newest: Statement<unknown[]>;
@@ -30,19 +36,20 @@ export class ReadingRows {
 
   constructor(connection: Connection, words: Words) {
     this.#append = connection.prepare(
-      'INSERT INTO readings VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
+      'INSERT INTO readings VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, ?, ?)',
     );
     this.#newest = connection
       .prepare('SELECT received_at FROM readings ORDER BY sequence DESC LIMIT 1')
       .pluck();
     this.#newestKeys = connection.prepare(
-      `SELECT sensor, dedupe_key FROM (SELECT * FROM readings ORDER BY sequence DESC LIMIT ?)
-       WHERE dedupe_key IS NOT NULL ORDER BY sequence`,
+      `SELECT sensor, coalesce(message_key, dedupe_key) AS kept
+       FROM (SELECT * FROM readings ORDER BY sequence DESC LIMIT ?)
+       WHERE kept IS NOT NULL ORDER BY sequence`,
     );
     this.#words = words;
   }
 
-  append(sequence: number, reading: Reading, dedupe_key: string | null): void {
+  append(sequence: number, reading: Reading, message_key: Buffer | null): void {
     const isCount = reading.kind === 'count';
     this.#append.run(
       sequence,
@@ -54,10 +61,10 @@ export class ReadingRows {
       isCount ? reading.out : null,
       isCount ? null : reading.occupancy,
       isCount ? null : reading.dwell_s,
-      reading.received_at,
+      receivedColumn(reading),
       reading.flags,
-      dedupe_key,
       isCount ? null : reading.dwell_max_s,
+      message_key,
     );
   }
 
@@ -68,8 +75,9 @@ export class ReadingRows {
 
   /** Keys of messages in the newest rows, oldest first. */
   keys(rows_max: number): { sensor_id: string; dedupe_key: string }[] {
-    const rows = this.#newestKeys.all(rows_max) as { sensor: number; dedupe_key: string }[];
-    return rows.map(({ sensor, dedupe_key }) => {
+    const rows = this.#newestKeys.all(rows_max) as { sensor: number; kept: Buffer | string }[];
+    return rows.map(({ sensor, kept }) => {
+      const dedupe_key = typeof kept === 'string' ? kept : kept.toString('base64');
       return { sensor_id: this.#words.wordOf(sensor), dedupe_key };
     });
   }

@@ -35,7 +35,7 @@ export function takePiece(
     from === null || columns === null
       ? { rows: [], unread: [piece] }
       : readRows(from, columns, piece);
-  const stored = columns === null ? [] : store(into, columns, rows, words);
+  const stored = columns === null ? [] : store(into, columns.map(nameNow), rows, words);
   const gaps = gapsIn(piece, stored);
   if (gaps.length === 0) return 0;
   const before = files.of(file);
@@ -49,8 +49,13 @@ function columnsIn(from: Connection, into: Connection): string[] | null {
   const names = (of: Connection) =>
     (of.pragma('table_info(readings)') as { name: string }[]).map(({ name }) => name);
   const known = names(into);
-  const shared = orNull(() => names(from).filter((name) => known.includes(name)));
+  const shared = orNull(() => names(from).filter((name) => known.includes(nameNow(name))));
   return shared === null || shared.length === 0 ? null : shared;
+}
+
+/** The column that takes what an older program kept as `received_at`, see schema-of-short-rows.ts. */
+function nameNow(column: string): string {
+  return column === 'received_at' ? 'received' : column;
 }
 
 /** Where a range cannot be read, half of it is tried. */

@@ -15,6 +15,7 @@
 
 import { epochs } from './schema-of-epochs.ts';
 import { numbers } from './schema-of-numbers.ts';
+import { shortRows } from './schema-of-short-rows.ts';
 
 export interface SchemaStep {
   /** From the version before to this one. */
@@ -246,4 +247,5 @@ export const schemaSteps: readonly SchemaStep[] = [
   { up: longestStay, down: longestStayKept },
   numbers,
   epochs,
+  shortRows,
 ];

@@ -8,6 +8,7 @@
 import type { Statement } from 'better-sqlite3';
 import { type CountRow, sum_span_max, sumOf } from './coalesce.ts';
 import { holds, type Range } from './range.ts';
+import { receivedColumn } from './reading-rows.ts';
 import type { Connection } from './schema.ts';
 import { type Part, packParts, unpackParts } from './sum-parts.ts';
 
@@ -40,7 +41,7 @@ export class Sums {
     this.#row = connection.prepare('SELECT * FROM readings WHERE sequence = ?');
     this.#move = connection.prepare(
       `UPDATE readings SET sequence = @sequence, observed_at = @observed_at,
-         interval_s = @interval_s, in_count = @in_count, out_count = @out_count
+         interval_s = @interval_s, in_count = @in_count, out_count = @out_count, received = @received
        WHERE sequence = @before`,
     );
   }
@@ -92,7 +93,7 @@ export class Sums {
     if (row === undefined) return;
     const rows = left.map((part) => ({ ...row, ...part }));
     const sum = rows.reduce(sumOf);
-    this.#move.run({ ...sum, before });
+    this.#move.run({ ...sum, before, received: receivedColumn(sum) });
     this.#remove.run(before);
     if (rows.length > 1) this.save(sum.sequence, rows);
   }

@@ -65,17 +65,17 @@ function final(value: number): number {
   return h ^ (h >>> 16);
 }
 
-/** A key as the log keeps it: 16 characters of base64. */
-export function keyText({ a, b, c }: MessageKey): string {
+/** A key as the log keeps it: 12 bytes, until the next call. */
+export function keyBytes({ a, b, c }: MessageKey): Buffer {
   scratch.writeInt32BE(a, 0);
   scratch.writeInt32BE(b, 4);
   scratch.writeInt32BE(c, 8);
-  return scratch.toString('base64');
+  return scratch;
 }
 
 const scratch = Buffer.alloc(12);
 
-/** The key that the log has, also where an older version wrote the text itself. */
+/** The key whose bytes these are in base64, or the one of a text that an older version kept. */
 export function keyOfText(text: string): MessageKey {
   if (!/^[A-Za-z0-9+/]{16}$/.test(text)) return messageKey(text);
   const bytes = Buffer.from(text, 'base64');

@@ -31,10 +31,10 @@ export function largeBuffer(folder: string): string {
   connection.exec(`
     INSERT INTO meters (sensor, start_second, since) SELECT id, 1767225600, 0 FROM words;
     WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${rows})
-    INSERT INTO readings (sequence, sensor, observed_at, interval_s, in_count, out_count, received_at,
-      flags, dedupe_key)
+    INSERT INTO readings (sequence, sensor, observed_at, interval_s, in_count, out_count, received,
+      flags, message_key)
     SELECT i, 1 + i % ${doors}, ${start} + i / ${doors} * 60000, 60, i % 7, i % 5,
-      ${start} + i / ${doors} * 60000, 0, printf('%016d', i) FROM n;
+      0, 0, CAST(printf('%012d', i) AS BLOB) FROM n;
     UPDATE life SET settled_sequence = ${delivered};
     CREATE TABLE ballast (bytes BLOB);
     INSERT INTO ballast VALUES (zeroblob(33554432)), (zeroblob(1000000));
