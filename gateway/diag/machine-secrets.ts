@@ -1,5 +1,6 @@
 /** The secrets that lie on this machine, as far as this account may read them. */
 import { existsSync, readFileSync } from 'node:fs';
+import { jsonOrNull } from '../../shared/runtime/json.ts';
 import type { Config } from '../config/config.ts';
 
 /** Certificates are shown to everybody; what else a `…_file` holds is not. */
@@ -21,7 +22,7 @@ export function machineSecrets(
   const { credential_file } = config.hq;
   const documents = [files.credential, files.sensors, credential_file ?? files.credential];
   for (const path of documents) {
-    visit(parsed(textOf(path)), (name, value) => {
+    visit(jsonOrNull(textOf(path)), (name, value) => {
       if (name.startsWith('secret')) secrets.add(value);
     });
   }
@@ -54,13 +55,5 @@ function textOf(path: string): string {
     return existsSync(path) ? readFileSync(path, 'utf8') : '';
   } catch {
     return '';
-  }
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
   }
 }

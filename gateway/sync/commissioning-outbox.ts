@@ -2,18 +2,10 @@
  * Evidence of walk tests and audits, one file each, kept for good and sent to HQ once. Apart from the
  * buffer: it is a person's word, not a reading, and a damaged buffer must not take it along.
  */
-import {
-  closeSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  writeFileSync,
-} from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { syncFolder } from '../../shared/runtime/data-file.ts';
 import { type CommissioningRecord, commissioningSchema } from '../../shared/wire/commissioning.ts';
 
 const envelopeSchema = z.object({
@@ -40,14 +32,14 @@ export class CommissioningOutbox {
     const text = `${JSON.stringify({ gateway_id, record }, null, 2)}\n`;
     writeFileSync(`${path}.new`, text, { flush: true });
     renameSync(`${path}.new`, path);
-    this.#syncFolder();
+    syncFolder(this.#folder);
     this.#onRecord();
   }
 
   /** The oldest record that this gateway has to send, or undefined: ids sort by age. */
   next(gateway_id: string): CommissioningRecord | undefined {
     for (const name of this.#waiting()) {
-      const read = envelopeSchema.safeParse(json(join(this.#folder, name)));
+      const read = envelopeSchema.safeParse(contentOf(join(this.#folder, name)));
       if (!read.success) continue;
       if ([gateway_id, null].includes(read.data.gateway_id)) return read.data.record;
     }
@@ -56,7 +48,7 @@ export class CommissioningOutbox {
 
   settle(record_id: string, fate: 'delivered' | 'refused'): void {
     renameSync(this.#path(record_id, 'waiting'), this.#path(record_id, fate));
-    this.#syncFolder();
+    syncFolder(this.#folder);
   }
 
   /** How many HQ does not have. */
@@ -83,16 +75,10 @@ export class CommissioningOutbox {
   #path(record_id: string, fate: Fate): string {
     return join(this.#folder, `${record_id}.${fate}.json`);
   }
-
-  /** A rename is durable when its folder is. */
-  #syncFolder(): void {
-    const folder = openSync(this.#folder, 'r');
-    fsyncSync(folder);
-    closeSync(folder);
-  }
 }
 
-function json(path: string): unknown {
+/** Null where it cannot be read: one such file must not hold up the others. */
+function contentOf(path: string): unknown {
   try {
     return JSON.parse(readFileSync(path, 'utf8'));
   } catch {

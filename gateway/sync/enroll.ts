@@ -1,13 +1,14 @@
 /** Exchanges an enrolment token for this gateway's identity at HQ. */
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { errorOfBody } from '../../shared/runtime/error-answer.ts';
 import { FootbridgeError } from '../../shared/runtime/errors.ts';
+import { jsonOrNull } from '../../shared/runtime/json.ts';
 import {
   type EnrollRequest,
   enrollAnswerSchema,
   enrollTokenSchema,
 } from '../../shared/wire/enroll.ts';
-import { type Credential, hashOfSecret, newSecret, writeCredential } from './credential.ts';
+import { type Credential, hashOfSecret, pendingSecret, writeCredential } from './credential.ts';
 import type { HqClient } from './hq-client.ts';
 
 /**
@@ -32,11 +33,7 @@ export async function enroll(options: {
     const detail = `--token: ${token.error.issues[0]?.message} (found ${options.token.length} characters)`;
     throw new FootbridgeError('usage', detail);
   }
-  const secret_path = `${options.credential_path}.secret`;
-  if (!existsSync(secret_path)) {
-    writeFileSync(secret_path, newSecret(), { mode: 0o600, flush: true });
-  }
-  const secret = readFileSync(secret_path, 'utf8');
+  const { secret, path: secret_path } = pendingSecret(options.credential_path);
   const request: EnrollRequest = {
     token: token.data,
     secret_hash: hashOfSecret(secret),
@@ -49,19 +46,11 @@ export async function enroll(options: {
     const strange = `HTTP ${answer.status}: ${answer.body.slice(0, 200)}`;
     throw errorOfBody(answer.body) ?? new FootbridgeError('hq_answer_invalid', strange);
   }
-  const parsed = enrollAnswerSchema.safeParse(parse(answer.body));
+  const parsed = enrollAnswerSchema.safeParse(jsonOrNull(answer.body));
   if (!parsed.success) throw new FootbridgeError('hq_answer_invalid', answer.body.slice(0, 200));
   const credential = { hq_url: options.hq_url, secret, ...parsed.data };
   writeCredential(options.credential_path, credential);
   // Somebody may have typed the command twice: both have the same identity then.
   rmSync(secret_path, { force: true });
   return credential;
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
 }

@@ -4,6 +4,7 @@
  * Nothing in here drops data: an answer that is not understood is a retry.
  */
 import { errorOfBody } from '../../shared/runtime/error-answer.ts';
+import { jsonOrNull } from '../../shared/runtime/json.ts';
 import { type BatchAnswer, batchAnswerSchema } from '../../shared/wire/batch.ts';
 
 export type Outcome =
@@ -67,7 +68,7 @@ export function unheardOf(answer: HttpAnswer): Unheard {
 
 /** An answer that does not account for every row is no answer: asking again is always safe. */
 function settled(body: string, sent: Sent): Outcome {
-  const parsed = batchAnswerSchema.safeParse(json(body));
+  const parsed = batchAnswerSchema.safeParse(jsonOrNull(body));
   if (!parsed.success) return retry('the answer is not a batch answer');
   const { batch_id, accepted, duplicate, rejected } = parsed.data;
   if (batch_id !== sent.batch_id) return retry(`the answer is for batch ${batch_id}`);
@@ -84,14 +85,6 @@ function settled(body: string, sent: Sent): Outcome {
 
 function retry(reason: string): Outcome {
   return { kind: 'retry', after_ms: null, reason };
-}
-
-function json(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
 }
 
 /** Seconds, or a date (RFC 9110 10.2.3) by the clock of whoever answered: ours may be another. */

@@ -1,13 +1,14 @@
 /** Replaces this gateway's key when HQ asks for it: nobody has to come to the store. */
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { errorOfBody } from '../../shared/runtime/error-answer.ts';
 import { FootbridgeError } from '../../shared/runtime/errors.ts';
+import { jsonOrNull } from '../../shared/runtime/json.ts';
 import { type RotateRequest, rotateAnswerSchema } from '../../shared/wire/credential.ts';
 import {
   bearer,
   type Credential,
   hashOfSecret,
-  newSecret,
+  pendingSecret,
   readCredential,
   writeCredential,
 } from './credential.ts';
@@ -25,11 +26,7 @@ export async function rotateKey(options: {
   credential_path: string;
 }): Promise<void> {
   const { client, credential, credential_path } = options;
-  const secret_path = `${credential_path}.secret`;
-  if (!existsSync(secret_path)) {
-    writeFileSync(secret_path, newSecret(), { mode: 0o600, flush: true });
-  }
-  const secret = readFileSync(secret_path, 'utf8');
+  const { secret, path: secret_path } = pendingSecret(credential_path);
   const request: RotateRequest = { secret_hash: hashOfSecret(secret) };
   const answer = await client.post({
     path: '/v1/credentials',
@@ -40,7 +37,7 @@ export async function rotateKey(options: {
   if (answer.status !== 200) {
     throw errorOfBody(answer.body) ?? new FootbridgeError('hq_answer_invalid', strange);
   }
-  const parsed = rotateAnswerSchema.safeParse(parse(answer.body));
+  const parsed = rotateAnswerSchema.safeParse(jsonOrNull(answer.body));
   if (!parsed.success) throw new FootbridgeError('hq_answer_invalid', strange);
   // Enrolled anew while HQ answered: what stands there is another gateway's.
   if (isStillOurs(credential_path, credential)) {
@@ -52,12 +49,4 @@ export async function rotateKey(options: {
 /** Also where there is none: the key in use may be handed over by systemd. */
 function isStillOurs(credential_path: string, { gateway_id }: Credential): boolean {
   return !existsSync(credential_path) || readCredential(credential_path).gateway_id === gateway_id;
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
 }

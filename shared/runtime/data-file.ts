@@ -1,4 +1,4 @@
-/** Files of the data directory that are written whole or not at all. */
+/** Files of the data directory that are written whole or not at all, and are there after a power cut. */
 import {
   chownSync,
   closeSync,
@@ -28,4 +28,15 @@ export function writeDataFile(path: string, text: string): void {
     chownSync(written, uid, gid);
   }
   renameSync(written, path);
+  syncFolder(dirname(path));
+}
+
+/** A rename is durable when its folder is. */
+export function syncFolder(folder: string): void {
+  const opened = openSync(folder, 'r');
+  try {
+    fsyncSync(opened);
+  } finally {
+    closeSync(opened);
+  }
 }
