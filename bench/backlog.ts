@@ -11,7 +11,7 @@ import { openBuffer } from '../gateway/buffer/schema.ts';
 import { systemClock } from '../shared/runtime/clock.ts';
 import { AcceptingHq } from './accepting-hq.ts';
 import { round2 } from './figures.ts';
-import { freePort } from './free-port.ts';
+import { freePort } from '../demo/free-port.ts';
 import { end, inFolder, publish, startGateway } from './gateway-process.ts';
 import type { Measured, MeasureOptions } from './main.ts';
 

@@ -10,7 +10,7 @@ import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { systemClock } from '../shared/runtime/clock.ts';
 import { withBacklog } from './backlog.ts';
-import { freePort } from './free-port.ts';
+import { freePort } from '../demo/free-port.ts';
 import { end, inFolder, publish, startGateway } from './gateway-process.ts';
 import type { Measured, MeasureOptions } from './main.ts';
 

@@ -1,7 +1,6 @@
 /** Starts the parts of the demo as the separate processes they are in real life. */
 import { type ChildProcess, fork, type SpawnOptions, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
 
 const dist = fileURLToPath(new URL('../', import.meta.url));
@@ -79,15 +78,4 @@ export async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<
   const exited = once(child, 'exit');
   child.kill(signal);
   await exited;
-}
-
-/** A port on 127.0.0.1 that nobody uses at the moment. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (typeof address !== 'object' || address === null) throw new Error('no free port');
-  return address.port;
 }

@@ -1,8 +1,9 @@
 /** HQ of the demo: its service on a database of its own, and what people ask it. */
 import type { ChildProcess } from 'node:child_process';
 import type { Clock } from '../shared/runtime/clock.ts';
-import { end, freePort, run, startService } from './child-process.ts';
+import { end, run, startService } from './child-process.ts';
 import { type CuttableLink, openCuttableLink } from './cuttable-link.ts';
+import { freePort } from './free-port.ts';
 import type { StorePlan } from './stores.ts';
 
 /** One hour of one sensor as HQ's SQL says it. */

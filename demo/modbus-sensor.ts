@@ -1,7 +1,7 @@
 /** A Modbus TCP device: FC04, per unit two 16-bit registers, 0 people in and 1 people out. */
 import { once } from 'node:events';
-import { type AddressInfo, createServer } from 'node:net';
 import modbusSerial from 'modbus-serial';
+import { freePort } from './free-port.ts';
 import type { PolledCounter } from './polled-counter.ts';
 
 /** Counters begin here, so that they wrap while somebody watches, after 6 people. */
@@ -17,6 +17,7 @@ const illegalDataAddress = { modbusErrorCode: 2, msg: 'no such register' };
 export async function startModbusDevice(
   counters: ReadonlyMap<number, PolledCounter>,
 ): Promise<ModbusDevice> {
+  // modbus-serial takes port 0 for "not given" and would listen on 502.
   const port = await freePort();
   const server = new modbusSerial.ServerTCP(
     {
@@ -34,16 +35,6 @@ export async function startModbusDevice(
   server.on('error', () => {});
   await once(server, 'initialized');
   return { port, close: () => new Promise((resolve) => server.close(() => resolve())) };
-}
-
-/** modbus-serial takes port 0 for "not given" and would listen on 502. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 /** A unit that is not on the bus does not answer at all. */

@@ -5,8 +5,9 @@ import { request } from 'node:http';
 import { join } from 'node:path';
 import type { Clock } from '../shared/runtime/clock.ts';
 import type { BrokerReady } from './broker.ts';
-import { end, freePort, Helper, run, startService } from './child-process.ts';
+import { end, Helper, run, startService } from './child-process.ts';
 import type { Truth } from './door.ts';
+import { freePort } from './free-port.ts';
 import type { DoorSpec, SimulatorAnswer, SimulatorRequest } from './simulator-messages.ts';
 import type { StorePlan } from './stores.ts';
 

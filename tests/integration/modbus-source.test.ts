@@ -15,6 +15,7 @@ import { systemClock } from '../../shared/runtime/clock.ts';
 import { silentLog } from '../../shared/runtime/log.ts';
 import { describeWith, pymodbus } from '../support/debian-part.ts';
 import { collectFrames, eventually, type FrameLog } from '../support/frames.ts';
+import { freePort } from '../support/process.ts';
 
 let cleanups: (() => Promise<void> | void)[] = [];
 let log: FrameLog;
@@ -69,14 +70,6 @@ async function listen(server: Server, port = 0): Promise<number> {
   server.listen(port, '127.0.0.1');
   await once(server, 'listening');
   return (server.address() as AddressInfo).port;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  const port = await listen(server);
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 /** Units 5 and 6 answer, unit 7 knows no such registers, every other unit says nothing. */

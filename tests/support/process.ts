@@ -1,9 +1,11 @@
 /** Runs the built commands as separate processes, as a person or systemd does. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { systemClock } from '../../shared/runtime/clock.ts';
+
+export { freePort } from '../../demo/free-port.ts';
 
 const dist = fileURLToPath(new URL('../../', import.meta.url));
 export const entry = {
@@ -64,17 +66,6 @@ export async function end(child: ChildProcess, signal: NodeJS.Signals = 'SIGTERM
   const closed = once(child, 'exit');
   child.kill(signal);
   await closed;
-}
-
-/** A port that nothing listens on at the moment. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (typeof address !== 'object' || address === null) throw new Error('no port');
-  return address.port;
 }
 
 const listening_look_ms = 20;

@@ -1,4 +1,4 @@
-/** A port of 127.0.0.1 that nothing listens on at the moment. */
+/** A port of 127.0.0.1 that nothing listens on at the moment, for who cannot listen on port 0. */
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 
@@ -8,5 +8,6 @@ export async function freePort(): Promise<number> {
   const address = server.address();
   server.close();
   await once(server, 'close');
-  return typeof address === 'object' && address !== null ? address.port : 0;
+  if (typeof address !== 'object' || address === null) throw new Error('no free port');
+  return address.port;
 }
