@@ -104,8 +104,8 @@ function isPicture(type: string): boolean {
   return /^\s*(image|video|audio)\//i.test(type);
 }
 
-/** A picture that does not say so: the first bytes of JPEG, PNG, GIF, BMP and RIFF (WebP). */
+/** A picture that does not say so, by the first bytes of JPEG, PNG, GIF, BMP and WebP; not a text of "BM-1". */
 function holdsPicture(bytes: Uint8Array): boolean {
-  const head = Buffer.from(bytes.subarray(0, 4)).toString('latin1');
-  return /^(\xff\xd8\xff|\x89PNG|GIF8|BM|RIFF)/.test(head);
+  const head = Buffer.from(bytes.subarray(0, 12)).toString('latin1');
+  return /^(\xff\xd8\xff|\x89PNG|GIF8[79]a|BM.{4}\0{4}|RIFF.{4}WEBP)/s.test(head);
 }

@@ -122,6 +122,17 @@ describe('what a device pushes', () => {
     expect(texts()).toEqual([count]);
   });
 
+  test('a text that begins like the name of a picture is a count', async () => {
+    const { post, texts } = await listen();
+    const body = multipart(
+      'b',
+      ['Content-Type: text/csv', 'BM-1;3;1'],
+      ['Content-Type: text/csv', 'RIFFA;1;2'],
+    );
+    await post('/camera', body, { 'content-type': 'multipart/mixed; boundary=b' });
+    expect(texts()).toEqual(['BM-1;3;1', 'RIFFA;1;2']);
+  });
+
   test('nothing but pictures is a fault that keeps none of their bytes', async () => {
     const { post, frames } = await listen();
     const body = multipart('b', ['Content-Type: image/jpeg', jpeg]);
