@@ -7,11 +7,11 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import mqtt from 'mqtt';
+import { freePort } from '../demo/free-port.ts';
 import { openBuffer } from '../gateway/buffer/schema.ts';
 import { systemClock } from '../shared/runtime/clock.ts';
 import { AcceptingHq } from './accepting-hq.ts';
 import { round2 } from './figures.ts';
-import { freePort } from '../demo/free-port.ts';
 import { end, inFolder, publish, startGateway } from './gateway-process.ts';
 import type { Measured, MeasureOptions } from './main.ts';
 

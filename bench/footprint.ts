@@ -8,9 +8,9 @@
  */
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { freePort } from '../demo/free-port.ts';
 import { systemClock } from '../shared/runtime/clock.ts';
 import { withBacklog } from './backlog.ts';
-import { freePort } from '../demo/free-port.ts';
 import { end, inFolder, publish, startGateway } from './gateway-process.ts';
 import type { Measured, MeasureOptions } from './main.ts';
 
