@@ -4,13 +4,13 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { revokeGateway } from '../../cloud-sync/gateways/registry.ts';
 import { requestRotation } from '../../cloud-sync/gateways/rotate.ts';
-import { type Credential, hashOfSecret, newSecret } from '../../gateway/sync/credential.ts';
+import type { Credential } from '../../gateway/sync/credential.ts';
 import { HqClient } from '../../gateway/sync/hq-client.ts';
 import { rotateKey } from '../../gateway/sync/rotate-key.ts';
 import { systemClock } from '../../shared/runtime/clock.ts';
 import type { Heartbeat, HeartbeatAnswer } from '../../shared/wire/heartbeat.ts';
 import type { Hq, TestGateway, TestStore } from '../support/hq.ts';
-import { addTestStore, batch, count, enrollTestGateway, openHq } from '../support/hq.ts';
+import { addTestStore, batch, count, enrollTestGateway, newSecret, openHq } from '../support/hq.ts';
 import { describeOnEngines } from '../support/postgres.ts';
 import { Workspace } from '../support/workspace.ts';
 
@@ -79,7 +79,7 @@ describeOnEngines('keys of gateways', (engine) => {
 
   it('gives the same credential when the answer to a new key was lost', async () => {
     const gateway = await enrollTestGateway(hq, store);
-    const secret_hash = hashOfSecret(newSecret());
+    const { secret_hash } = newSecret();
     const ask = () =>
       hq.post('/v1/credentials', { secret_hash }, { authorization: gateway.authorization });
     expect(await ask()).toEqual(await ask());
@@ -90,7 +90,7 @@ describeOnEngines('keys of gateways', (engine) => {
     expect((await gateway.send(batch(gateway, [count(11)]))).status).toBe(200);
     await revokeGateway(hq.db, store.organization, gateway.gateway_id);
     expect((await gateway.send(batch(gateway, [count(12)]))).status).toBe(401);
-    const secret_hash = hashOfSecret(newSecret());
+    const { secret_hash } = newSecret();
     const { authorization } = gateway;
     const asked = await hq.post('/v1/credentials', { secret_hash }, { authorization });
     expect(asked.status).toBe(401);
