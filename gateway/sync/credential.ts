@@ -64,16 +64,20 @@ export function bearer(credential: Credential): string {
 /**
  * The secret that HQ does not know yet, on disk before HQ hears of its hash, and its file, which
  * goes once HQ has answered: a lost answer or a power cut costs nothing, the next try sends the same.
- * 256 random bits; HQ only ever learns their hash from us.
  */
 export function pendingSecret(credential_path: string): { secret: string; path: string } {
   const path = `${credential_path}.secret`;
   const kept = existsSync(path) ? readFileSync(path, 'utf8') : '';
   // A power cut while it was made can have left an empty file, whose hash everybody knows.
   if (kept !== '') return { secret: kept, path };
-  const secret = randomBytes(32).toString('base64url');
+  const secret = newSecret();
   writeFileSync(path, secret, { mode: 0o600, flush: true });
   return { secret, path };
+}
+
+/** 256 random bits; HQ only ever learns their hash from us when we enrol. */
+export function newSecret(): string {
+  return randomBytes(32).toString('base64url');
 }
 
 /** SHA-256 in hex. A plain hash is enough for 256 random bits: there is nothing to guess. */
