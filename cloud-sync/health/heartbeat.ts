@@ -38,35 +38,20 @@ export async function storeHeartbeat(
   });
 }
 
-/** What HQ has of the gateway's log, and of the sensors that wait for it. */
+/** What HQ has of the gateway's log, and of the intervals that wait for it. */
 async function memoryOf(
   tx: Transaction,
   gateway: GatewayIdentity,
-  heartbeat: Heartbeat,
+  { epochs, held, heard_at }: Heartbeat,
 ): Promise<Partial<HeartbeatAnswer>> {
-  if (heartbeat.epochs === undefined) {
-    const lost = await lostIn(tx, gateway, heartbeat);
-    return { ...(await sequencesOf(tx, gateway, heartbeat)), lost };
-  }
-  const epochs = await rememberEpochs(tx, gateway, heartbeat.epochs);
-  if (heartbeat.held === undefined) return { epochs };
-  return { epochs, counted: await countedIn(tx, gateway, heartbeat.held) };
-}
-
-/** What HQ has of one life of the gateway's buffer. */
-async function sequencesOf(
-  { query }: Transaction,
-  { organization_id, gateway_id }: GatewayIdentity,
-  { epoch, first_sequence = 1 }: Heartbeat,
-): Promise<{ ack_sequence: number; high_sequence: number }> {
-  const [found] = await query<{ ack_sequence: number; high_sequence: number }>(
-    `select coalesce((select upper(r) - 1 from unnest(settled) r where r @> $4::bigint), $4::bigint - 1)
-         as ack_sequence,
-       coalesce(upper(settled) - 1, 0) as high_sequence
-     from app.gateway_epochs where organization_id = $1 and gateway_id = $2 and epoch = $3`,
-    [organization_id, gateway_id, epoch, first_sequence],
+  const known = epochs === undefined ? {} : { epochs: await rememberEpochs(tx, gateway, epochs) };
+  const counted = await countedIn(tx, gateway, { held, heard_at });
+  if (heard_at !== undefined) return { ...known, counted };
+  const [now] = await tx.query<{ heard_at: number }>(
+    'select floor(extract(epoch from now()) * 1000)::bigint as heard_at',
+    [],
   );
-  return found ?? { ack_sequence: first_sequence - 1, high_sequence: 0 };
+  return { ...known, counted, ...now };
 }
 
 /**
@@ -200,20 +185,6 @@ async function storeSensors(
        and silent_after_s is not null and sensor_id <> all ($4)`,
     [organization_id, store_id, gateway_id, once.map((sensor) => sensor.sensor_id)],
   );
-}
-
-/** What the ledger has of this life of the gateway's buffer. */
-async function lostIn(
-  { query }: Transaction,
-  { organization_id, gateway_id }: GatewayIdentity,
-  { epoch }: Heartbeat,
-): Promise<number> {
-  const [found] = await query<{ lost: number }>(
-    `select coalesce(sum(count), 0)::bigint as lost from app.gateway_losses
-     where organization_id = $1 and gateway_id = $2 and epoch = $3`,
-    [organization_id, gateway_id, epoch],
-  );
-  return found?.lost ?? 0;
 }
 
 /** Totals only grow: one that is lower is that of an older image of the disk, and told no news. */

@@ -16,7 +16,8 @@ const held_rows_max = 1_000_000;
 const unsubtractable = readingFlags.reset | readingFlags.wrapped;
 
 /**
- * Sums of the readings that start in each interval. Those of which HQ has none are left out; where there
+ * Sums of the readings that start in each interval, of those that a life of the gateway before this
+ * process delivered and that are not in its own log. Those of which HQ has none are left out; where there
  * are `rows_max` or more to read, it says `is_reset`, for what is not known cannot be subtracted.
  *
  * A sensor whose latest reading is older costs a look at that alone, however far back `since` lies. The
@@ -25,25 +26,27 @@ const unsubtractable = readingFlags.reset | readingFlags.wrapped;
 export async function countedIn(
   { query }: Transaction,
   { organization_id, store_id }: GatewayIdentity,
-  held: NonNullable<Heartbeat['held']>,
+  { held = [], heard_at }: Pick<Heartbeat, 'held' | 'heard_at'>,
   rows_max = held_rows_max,
 ): Promise<NonNullable<HeartbeatAnswer['counted']>> {
   if (held.length === 0) return [];
   return query(
     `with held as materialized (
        select distinct sensor_id, since_ms, to_timestamp(since_ms / 1000) as since,
-         to_timestamp(until_ms / 1000) as until
-       from unnest($3::text[], $4::float8[], $5::float8[]) as h (sensor_id, since_ms, until_ms)
+         to_timestamp(until_ms / 1000) as until, after_sequence
+       from unnest($3::text[], $4::float8[], $5::float8[], $8::bigint[])
+         as h (sensor_id, since_ms, until_ms, after_sequence)
        join app.sensor_latest l using (sensor_id)
        where l.organization_id = $1 and l.store_id = $2
          and l."timestamp" >= to_timestamp(since_ms / 1000)
      ), found as materialized (
-       select sensor_id, "timestamp", in_count, out_count, interval_s, flags
+       select sensor_id, "timestamp", in_count, out_count, interval_s, flags, gateway_sequence
        from public.people_counting_raw
        where organization_id = $1 and store_id = $2
          and "timestamp" >= (select min(since) from held)
          and "timestamp" < (select max(until) from held)
          and sensor_id = any (array(select sensor_id from held))
+         and created_at <= coalesce(to_timestamp($9::float8 / 1000), 'infinity')
        order by "timestamp" limit $6
      ), cut as (select count(*) = $6 as is_cut from found)
      select h.sensor_id, h.since_ms::bigint as since, coalesce(sum(f.in_count), 0)::bigint as in,
@@ -54,6 +57,7 @@ export async function countedIn(
      from held h cross join cut
      left join found f
        on f.sensor_id = h.sensor_id and f."timestamp" >= h.since and f."timestamp" < h.until
+         and f.gateway_sequence > h.after_sequence
      group by h.sensor_id, h.since_ms, h.until, is_cut
      having is_cut or count(f.sensor_id) > 0 order by h.sensor_id, h.since_ms`,
     [
@@ -64,6 +68,8 @@ export async function countedIn(
       held.map(({ until }) => until),
       rows_max,
       unsubtractable,
+      held.map(({ after_sequence }) => after_sequence),
+      heard_at ?? null,
     ],
   );
 }

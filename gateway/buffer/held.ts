@@ -14,13 +14,18 @@ export interface HeldInterval {
   readonly sensor_id: string;
   readonly since: number;
   readonly until: number;
+  /** The newest sequence when the process started that held it. */
+  readonly after_sequence: number;
 }
 
 interface HeldRow {
   readonly id: number;
   /** JSON of the interval's readings. */
   readonly readings: string;
+  readonly after_sequence: number;
 }
+
+type Interval = Omit<HeldRow, 'readings'> & { readonly readings: readonly CountReading[] };
 
 /** What becomes of an interval. */
 export interface Released {
@@ -33,21 +38,24 @@ export class Held {
   readonly #add: Statement<unknown[]>;
   readonly #remove: Statement<unknown[]>;
   readonly #all: Statement<unknown[]>;
+  readonly #after_sequence: number;
 
-  constructor(connection: Connection) {
-    this.#add = connection.prepare('INSERT INTO held (readings) VALUES (?)');
+  /** @param after_sequence the newest when the process started. */
+  constructor(connection: Connection, after_sequence: number) {
+    this.#after_sequence = after_sequence;
+    this.#add = connection.prepare('INSERT INTO held (readings, after_sequence) VALUES (?, ?)');
     this.#remove = connection.prepare('DELETE FROM held WHERE id = ?');
     this.#all = connection.prepare('SELECT * FROM held ORDER BY id LIMIT ?');
   }
 
   /** @param readings of one interval, in order. */
   add(readings: readonly CountReading[]): void {
-    this.#add.run(JSON.stringify(readings));
+    this.#add.run(JSON.stringify(readings), this.#after_sequence);
   }
 
   /** The oldest that HQ is to be asked about. */
   list(): HeldInterval[] {
-    return this.#rows().map(({ readings }) => intervalOf(readings));
+    return this.#rows().map(intervalOf);
   }
 
   /** What HQ was asked about, and what it has of it. */
@@ -55,8 +63,9 @@ export class Held {
     const isAbout = (one: { sensor_id: string; since: number }, other: HeldInterval) =>
       one.sensor_id === other.sensor_id && one.since === other.since;
     const released = { readings: [] as CountReading[], unclear: [] as CountReading[] };
-    for (const { id, readings } of this.#rows()) {
-      const interval = intervalOf(readings);
+    for (const row of this.#rows()) {
+      const { id, readings } = row;
+      const interval = intervalOf(row);
       if (!asked.some((one) => isAbout(one, interval))) continue;
       const known = counted.find((one) => isAbout(one, interval));
       const left = known === undefined ? readings : remainder(readings, known);
@@ -67,18 +76,19 @@ export class Held {
     return released;
   }
 
-  #rows(): { id: number; readings: CountReading[] }[] {
+  #rows(): Interval[] {
     const rows = this.#all.all(held_max) as HeldRow[];
-    return rows.map(({ id, readings }) => ({ id, readings: JSON.parse(readings) }));
+    return rows.map((row) => ({ ...row, readings: JSON.parse(row.readings) }));
   }
 }
 
-function intervalOf(readings: readonly CountReading[]): HeldInterval {
+function intervalOf({ readings, after_sequence }: Interval): HeldInterval {
   const [first] = readings;
   const last = readings.at(-1);
   return {
     sensor_id: first?.sensor_id ?? '',
     since: first?.observed_at ?? 0,
     until: Math.ceil((last?.observed_at ?? 0) + (last?.interval_s ?? 0) * 1000),
+    after_sequence,
   };
 }

@@ -67,7 +67,6 @@ export class ReadingLog {
     this.#meters = new MeterRows(connection, words);
     this.#epochs = new Epochs(connection);
     this.#sums = new Sums(connection);
-    this.#held = new Held(connection);
     const parts = { epochs: this.#epochs, sums: this.#sums };
     this.#delivery = new Delivery(connection, parts);
     this.#ledger = new Ledger(connection, this.#epochs.present);
@@ -86,6 +85,7 @@ export class ReadingLog {
     };
     // Delivered rows are deleted, so the rowid alone would be given out again after a clean-up.
     const last = Math.max(newest ?? 0, this.#delivery.settled_sequence, this.#epochs.begun_at - 1);
+    this.#held = new Held(connection, last);
     this.#next_sequence = last + 1;
     const inDelivery = (change: () => void) => this.#inDelivery(change);
     this.salvage = new Salvage(connection, this.#delivery, this.#quota, inDelivery);

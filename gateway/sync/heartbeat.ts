@@ -32,6 +32,8 @@ export interface HeartbeatOptions {
   readonly report: () => Promise<Heartbeat>;
   readonly names: Names;
   readonly interval_ms: number;
+  /** By the clock of HQ's database, the same for all connections of the process. */
+  readonly first_answer: { heard_at?: number | undefined };
   /** Longest pause between tries before the first answer. */
   readonly retry_max_ms: number;
   readonly clock: Clock;
@@ -100,10 +102,11 @@ export class HeartbeatLoop implements Part {
 
   /** @returns the pause before the next try while HQ has not answered yet, ms. */
   async #beat(): Promise<number> {
-    const { client, credential, report, names, log } = this.#options;
+    const { client, credential, report, names, first_answer, log } = this.#options;
     const { gateway_id } = credential;
     try {
-      const heartbeat = { ...(await report()), configuration: names.report(gateway_id) };
+      const told = { ...(await report()), ...first_answer };
+      const heartbeat = { ...told, configuration: names.report(gateway_id) };
       const answer = await client.post(
         {
           path: '/v1/heartbeats',
@@ -147,6 +150,7 @@ export class HeartbeatLoop implements Part {
     const asked = { epochs, settled_sequence, losses, held, isFirst: !this.answered.aborted };
     const hq = { epochs: told.epochs ?? [], counted: told.counted ?? [] };
     const found = await this.#options.buffer.reconcile(hq, asked);
+    this.#options.first_answer.heard_at ??= told.heard_at;
     if (found.gained + found.lost > 0) this.#options.log.warn(found, 'reconciled');
   }
 

@@ -19,7 +19,7 @@ import {
   credentialPath,
   readCredential,
 } from './credential.ts';
-import { HeartbeatLoop, type Names, type Unanswered } from './heartbeat.ts';
+import { HeartbeatLoop, type HeartbeatOptions, type Names, type Unanswered } from './heartbeat.ts';
 import { HqClient, type HqClientOptions } from './hq-client.ts';
 import { SyncLoop, type SyncStatus } from './sync-loop.ts';
 
@@ -65,6 +65,7 @@ export class Uplink implements Part {
         commissioning: CommissioningLoop;
       }
     | undefined;
+  readonly #first_answer: HeartbeatOptions['first_answer'] = {};
   #read_version = '';
   #fault: string | null = null;
   #cancelCheck = () => {};
@@ -124,6 +125,7 @@ export class Uplink implements Part {
         report: this.#options.report,
         names: this.#options.names,
         interval_ms: this.#options.heartbeat_interval_ms,
+        first_answer: this.#first_answer,
         retry_max_ms: this.#options.retry_max_ms,
         clock,
         log,

@@ -94,9 +94,19 @@ export const heartbeatSchema = z.object({
    * of the gateway whose disk is gone may have counted part of it.
    */
   held: z
-    .array(z.object({ sensor_id: sensorIdSchema, since: instant, until: instant }))
+    .array(
+      z.object({
+        sensor_id: sensorIdSchema,
+        since: instant,
+        until: instant,
+        /** What stands in the log up to here is not of another life, whatever its clock said. */
+        after_sequence: z.number().int().min(0).max(Number.MAX_SAFE_INTEGER),
+      }),
+    )
     .max(held_max)
     .optional(),
+  /** When HQ first answered this process, as the answer said; missing before. */
+  heard_at: instant.optional(),
   /** Of the disk that holds the buffer; older gateways do not say. */
   disk: z
     .object({ free_bytes: z.number().int().min(0), total_bytes: z.number().int().min(0) })
@@ -114,16 +124,12 @@ export type Heartbeat = z.infer<typeof heartbeatSchema>;
 export const heartbeatAnswerSchema = z.object({
   /** HQ's clock, ms since the epoch: lets the gateway see that its own is wrong. */
   server_time: instant,
-  /** What HQ has of this epoch: everything up to `ack_sequence`, and nothing after `high_sequence`. */
-  ack_sequence: z.number().int().min(0).optional(),
-  high_sequence: z.number().int().min(0).optional(),
-  /** What HQ's ledger has of this epoch, all reasons together: more than was told means that the
-   * gateway's disk is older than HQ's memory. */
-  lost: z.number().int().min(0).optional(),
   /** What HQ has of each epoch that it was told of, within what it was told. */
   epochs: z
     .array(z.object({ epoch: z.uuid(), settled: z.array(z.tuple([sequence, sequence])) }))
     .optional(),
+  /** The time of HQ's database, ms since the epoch: nothing of the gateway's that is older is to come. */
+  heard_at: instant.optional(),
   /** What HQ has of the intervals that are held; those of which it has nothing are left out. */
   counted: z
     .array(

@@ -120,19 +120,4 @@ describeOnEngines('keys of gateways', (engine) => {
     await speaks(original, 120);
     expect(await cloned()).not.toBeNull();
   });
-
-  it('says what it has of a buffer, so that whoever was restored from a backup notices', async () => {
-    const gateway = await enrollTestGateway(hq, store);
-    const { epoch } = gateway;
-    const readings = [21, 22, 23, 25].map((sequence) => count(sequence));
-    await gateway.send(batch(gateway, readings.slice(0, 3), { first_sequence: 21 }));
-    await gateway.send(batch(gateway, readings.slice(3)));
-    const has = async (over: Partial<Heartbeat>) => {
-      const { body } = await beat(gateway.authorization, over);
-      return [body.ack_sequence, body.high_sequence];
-    };
-    expect(await has({ epoch, first_sequence: 21 })).toEqual([23, 25]);
-    expect(await has({ epoch, first_sequence: 1 })).toEqual([0, 25]);
-    expect(await has({ epoch: randomUUID(), first_sequence: 7 })).toEqual([6, 0]);
-  });
 });

@@ -57,10 +57,10 @@ describeOnEngines('counted in an interval that is held', (engine) => {
       ]),
     );
     const since = noon + 2 * minute;
-    expect(await ask([{ ...door, since, until }])).toEqual([
+    expect(await ask([{ ...door, since, until, after_sequence: 0 }])).toEqual([
       { ...door, since, in: 9, out: 3, until: noon + 3 * minute + 90_500, is_reset: false },
     ]);
-    expect(await ask([{ ...door, since, until: since + minute }])).toEqual([
+    expect(await ask([{ ...door, since, until: since + minute, after_sequence: 0 }])).toEqual([
       { ...door, since, in: 4, out: 2, until: since + minute, is_reset: false },
     ]);
   });
@@ -76,15 +76,29 @@ describeOnEngines('counted in an interval that is held', (engine) => {
       ]),
     );
     const counted = await ask([
-      { ...door, since: noon, until },
-      { sensor_id: 'back-door', since: noon + 4 * minute, until },
-      { sensor_id: 'side-door', since: noon + 6 * minute, until },
-      { sensor_id: 'unheard', since: 0, until },
+      { ...door, since: noon, until, after_sequence: 0 },
+      { sensor_id: 'back-door', since: noon + 4 * minute, until, after_sequence: 0 },
+      { sensor_id: 'side-door', since: noon + 6 * minute, until, after_sequence: 0 },
+      { sensor_id: 'unheard', since: 0, until, after_sequence: 0 },
     ]);
     expect(counted).toMatchObject([
       { sensor_id: 'back-door', in: 8 },
       { sensor_id: 'front-door', in: 3 },
     ]);
+  });
+
+  it('leaves out what stands in the gateway’s log, and what the asking process delivered itself', async () => {
+    await gateway.send(
+      batch(gateway, [count(1, { in: 1 }), count(2, { in: 2 }), count(3, { in: 4 })]),
+    );
+    const held = [{ ...door, since: noon, until, after_sequence: 1 }];
+    expect(await ask(held)).toMatchObject([{ in: 6 }]);
+    const { body } = await tellHq(hq, gateway, { held });
+    await gateway.send(batch(gateway, [count(4, { in: 8 })]));
+    const { heard_at } = body;
+    expect((await tellHq(hq, gateway, { held, heard_at })).body).toMatchObject({
+      counted: [{ in: 6 }],
+    });
   });
 
   it('says whether the counter was reset or ran over meanwhile', async () => {
@@ -93,7 +107,12 @@ describeOnEngines('counted in an interval that is held', (engine) => {
       count(place + 1, { flags: flags | readingFlags.late, sensor_id: `door-${place}` }),
     );
     await gateway.send(batch(gateway, readings));
-    const held = readings.map(({ sensor_id }) => ({ sensor_id, since: noon, until }));
+    const held = readings.map(({ sensor_id }) => ({
+      sensor_id,
+      since: noon,
+      until,
+      after_sequence: 0,
+    }));
     const counted = await ask(held);
     expect(counted?.map(({ is_reset }) => is_reset)).toEqual([true, true, false]);
   });
@@ -101,10 +120,12 @@ describeOnEngines('counted in an interval that is held', (engine) => {
   it('is of all gateways of the store, and of no other store', async () => {
     await gateway.send(batch(gateway, [count(1, { in: 6 })]));
     const next = await enrollTestGateway(hq, store);
-    expect(await ask([{ ...door, since: noon, until }], next)).toMatchObject([{ in: 6 }]);
+    expect(await ask([{ ...door, since: noon, until, after_sequence: 0 }], next)).toMatchObject([
+      { in: 6 },
+    ]);
     const { organization } = store;
     const elsewhere = await enrollTestGateway(hq, await addTestStore(hq, { organization }));
-    expect(await ask([{ ...door, since: noon, until }], elsewhere)).toEqual([]);
+    expect(await ask([{ ...door, since: noon, until, after_sequence: 0 }], elsewhere)).toEqual([]);
   });
 
   it('reads a range of each month from there on, and of nothing where the sensor is silent since', async () => {
@@ -123,9 +144,8 @@ describeOnEngines('counted in an interval that is held', (engine) => {
           lines = rows.map((row) => row['QUERY PLAN']);
           return [];
         };
-        await countedIn({ query: explain, commit: async () => {} }, identity, [
-          { ...door, since, until: since + minute },
-        ]);
+        const held = [{ ...door, since, until: since + minute, after_sequence: 0 }];
+        await countedIn({ query: explain, commit: async () => {} }, identity, { held });
       });
       return lines;
     };
@@ -150,13 +170,13 @@ describeOnEngines('counted in an interval that is held', (engine) => {
       ]),
     );
     const held = [
-      { ...door, since: noon, until },
+      { ...door, since: noon, until, after_sequence: 0 },
       // Behind what is read: not known is not nothing.
-      { sensor_id: 'back-door', since: noon + 4 * minute, until },
+      { sensor_id: 'back-door', since: noon + 4 * minute, until, after_sequence: 0 },
     ];
     const cut = (rows_max: number) =>
       hq.db.inTenant(identityOf(), 'app_ingest', (tx) =>
-        countedIn(tx, identityOf(), held, rows_max),
+        countedIn(tx, identityOf(), { held }, rows_max),
       );
     expect(await cut(3)).toMatchObject([
       { sensor_id: 'back-door', is_reset: true, until },

@@ -155,16 +155,4 @@ describeOnEngines('lost with an image', (engine) => {
     await tell([...image, part(image.length + 1, image.length)]);
     expect(Object.keys(await lost())).toHaveLength(epochs_max / 2);
   });
-
-  it('leaves a gateway that tells of no epochs what it goes by', async () => {
-    await gateway.send(batch(gateway, [count(1), count(2)]));
-    expect((await tell(undefined)).body).toMatchObject({
-      ack_sequence: 2,
-      high_sequence: 2,
-      lost: 0,
-    });
-    const { body } = await tell([part(1, 1)]);
-    expect(body.ack_sequence).toBeUndefined();
-    expect(body.epochs).toHaveLength(1);
-  });
 });
