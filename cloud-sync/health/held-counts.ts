@@ -3,7 +3,7 @@
  * whose disk is gone may have counted part of what the total grew by.
  */
 import type { Heartbeat, HeartbeatAnswer } from '../../shared/wire/heartbeat.ts';
-import { readingFlags } from '../../shared/wire/reading.ts';
+import { interval_s_max, readingFlags } from '../../shared/wire/reading.ts';
 import type { Transaction } from '../db/pool.ts';
 import type { GatewayIdentity } from '../gateways/credentials.ts';
 
@@ -18,7 +18,7 @@ const unsubtractable = readingFlags.reset | readingFlags.wrapped;
 /**
  * Sums of the readings that start in each interval, of those that a life of the gateway before this
  * process delivered and that are not in its own log. Those of which HQ has none are left out; where there
- * are `rows_max` or more to read, it says `is_reset`, for what is not known cannot be subtracted.
+ * are `rows_max` or more to read, it says `is_unclear`, for what is not known cannot be subtracted.
  *
  * A sensor whose latest reading is older costs a look at that alone, however far back `since` lies. The
  * others are read once, in the order of the raw tables' key: one range of it in each month's partition.
@@ -33,17 +33,18 @@ export async function countedIn(
   return query(
     `with held as materialized (
        select distinct sensor_id, since_ms, to_timestamp(since_ms / 1000) as since,
-         to_timestamp(until_ms / 1000) as until, after_sequence
+         to_timestamp(since_ms / 1000 - $10) as earliest, to_timestamp(until_ms / 1000) as until,
+         after_sequence
        from unnest($3::text[], $4::float8[], $5::float8[], $8::bigint[])
          as h (sensor_id, since_ms, until_ms, after_sequence)
        join app.sensor_latest l using (sensor_id)
        where l.organization_id = $1 and l.store_id = $2
-         and l."timestamp" >= to_timestamp(since_ms / 1000)
+         and l."timestamp" > to_timestamp(since_ms / 1000 - $10)
      ), found as materialized (
        select sensor_id, "timestamp", in_count, out_count, interval_s, flags, gateway_sequence
        from public.people_counting_raw
        where organization_id = $1 and store_id = $2
-         and "timestamp" >= (select min(since) from held)
+         and "timestamp" > (select min(earliest) from held)
          and "timestamp" < (select max(until) from held)
          and sensor_id = any (array(select sensor_id from held))
          and created_at <= coalesce(to_timestamp($9::float8 / 1000), 'infinity')
@@ -53,10 +54,11 @@ export async function countedIn(
        coalesce(sum(f.out_count), 0)::bigint as out,
        round(extract(epoch from coalesce(max(f."timestamp" + f.interval_s * interval '1 second'),
          h.until)) * 1000)::bigint as until,
-       is_cut or bool_or(f.flags & $7 <> 0) as is_reset
+       is_cut or bool_or(f.flags & $7 <> 0 or f."timestamp" < h.since) as is_unclear
      from held h cross join cut
      left join found f
-       on f.sensor_id = h.sensor_id and f."timestamp" >= h.since and f."timestamp" < h.until
+       on f.sensor_id = h.sensor_id and f."timestamp" < h.until
+         and f."timestamp" + f.interval_s * interval '1 second' > h.since
          and f.gateway_sequence > h.after_sequence
      group by h.sensor_id, h.since_ms, h.until, is_cut
      having is_cut or count(f.sensor_id) > 0 order by h.sensor_id, h.since_ms`,
@@ -70,6 +72,7 @@ export async function countedIn(
       unsubtractable,
       held.map(({ after_sequence }) => after_sequence),
       heard_at ?? null,
+      interval_s_max,
     ],
   );
 }

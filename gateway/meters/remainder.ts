@@ -14,8 +14,8 @@ export interface Counted {
   readonly out: number;
   /** End of the last reading that HQ has of it, ms since the epoch. */
   readonly until: number;
-  /** The counter was reset or ran over in what HQ has. */
-  readonly is_reset: boolean;
+  /** The counter was reset or ran over in what HQ has, or part of that is of before the interval. */
+  readonly is_unclear: boolean;
 }
 
 const unclear = readingFlags.reset | readingFlags.wrapped;
@@ -32,7 +32,7 @@ export function remainder(
   const people = (of: 'in' | 'out') =>
     readings.reduce((sum, reading) => sum + reading[of], 0) - counted[of];
   const left = { in: people('in'), out: people('out') };
-  const isUnclear = counted.is_reset || readings.some(({ flags }) => (flags & unclear) !== 0);
+  const isUnclear = counted.is_unclear || readings.some(({ flags }) => (flags & unclear) !== 0);
   if (isUnclear || left.in < 0 || left.out < 0) return null;
   const after = readings.map((reading) => from(reading, counted.until));
   const rest = after.filter((reading) => reading.interval_s > 0);

@@ -141,8 +141,8 @@ export const heartbeatAnswerSchema = z.object({
         out: z.number().int().min(0),
         /** End of the last reading that HQ has of it, ms since the epoch. */
         until: instant,
-        /** Whether the counter was reset or ran over inside one of those. */
-        is_reset: z.boolean(),
+        /** The counter was reset or ran over inside one of those, or one began before the interval. */
+        is_unclear: z.boolean(),
       }),
     )
     .optional(),

@@ -20,7 +20,7 @@ function interval(...parts: [from: number, to: number, people: number][]): Count
   }));
 }
 const hour = interval([0, 15, 10], [15, 30, 10], [30, 45, 10], [45, 60, 10]);
-const known = { sensor_id: 'door', since: at(0), out: 0, is_reset: false };
+const known = { sensor_id: 'door', since: at(0), out: 0, is_unclear: false };
 const spansOf = (readings: CountReading[] | null) =>
   readings?.map(({ observed_at, interval_s, in: people }) => [
     (observed_at - start) / minute,
@@ -48,7 +48,7 @@ test('where HQ has the whole interval there is nothing to add', () => {
 
 test.each([
   ['HQ has more people than the total grew by', hour, { in: 41, until: at(20) }],
-  ['the counter began anew in what HQ has', hour, { in: 5, until: at(20), is_reset: true }],
+  ['the counter began anew in what HQ has', hour, { in: 5, until: at(20), is_unclear: true }],
   [
     'the counter began anew in the interval',
     hour.map((reading) => ({ ...reading, flags: readingFlags.reset })),
