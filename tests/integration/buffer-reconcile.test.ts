@@ -263,6 +263,10 @@ test('a sum of which HQ has a part is taken apart, and nobody counts twice', () 
   expect(peopleIn(sent)).toBe(minutes * doors.length - known.length);
   expect(counted(sent)).toHaveLength(waiting);
   expect(counted(sent)).toContainEqual([1, 13]);
+  const [moved] = sent.flatMap(({ counts }) =>
+    counts.received_at.filter((_, row) => counts.observed_at[row] === start + 60_000),
+  );
+  expect(moved).toBe(start + 14 * 60_000 + 61_000);
   expect(disk.log.stats()).toMatchObject({ buffered: 0, settled_sequence: 1_200 });
 });
 
