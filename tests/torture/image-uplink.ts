@@ -28,6 +28,7 @@ export class ImageUplink {
   #instance = systemClock.uuid();
   /** HQ has answered to this process: before, nothing is delivered. */
   #isAnswered = false;
+  #heard_at: number | undefined;
   /** Asked, and HQ's answer is on its way: what the gateway does with it. */
   #answering: (() => void) | undefined;
 
@@ -41,6 +42,7 @@ export class ImageUplink {
     this.#instance = systemClock.uuid();
     this.#answering = undefined;
     this.#isAnswered = false;
+    this.#heard_at = undefined;
     this.#gateway.log.deliverAs(this.#hq.gateway_id);
   }
 
@@ -66,7 +68,8 @@ export class ImageUplink {
   /** A heartbeat; its answer is taken at once, or with {@link hear}. */
   async beat(fate: Fate | 'answered later'): Promise<void> {
     const stats = this.#gateway.log.stats();
-    const heartbeat = heartbeatOf(stats, this.#instance, this.#gateway.now);
+    const said = heartbeatOf(stats, this.#instance, this.#gateway.now);
+    const heartbeat = { ...said, heard_at: this.#heard_at };
     const request = {
       path: '/v1/heartbeats',
       body: Buffer.from(JSON.stringify(heartbeat)),
@@ -129,11 +132,12 @@ export class ImageUplink {
   }
 
   #reconcile(stats: LogStats, body: unknown): void {
-    const { epochs = [], counted = [] } = heartbeatAnswerSchema.parse(body);
+    const { epochs = [], counted = [], heard_at } = heartbeatAnswerSchema.parse(body);
     const { settled_sequence, losses, epochs: told, held } = stats;
     const asked = { epochs: told, settled_sequence, losses, held, isFirst: !this.#isAnswered };
     this.#gateway.log.reconcile({ epochs, counted }, { ...asked, now: this.#gateway.now });
     this.#isAnswered = true;
+    this.#heard_at ??= heard_at;
   }
 }
 
