@@ -96,6 +96,8 @@ export interface BufferStats {
   readonly buffered: number;
   readonly last_sequence: number;
   readonly settled_sequence: number;
+  /** All that HQ has settled, also beyond that. */
+  readonly settled: readonly Range[];
   /** The first reading that is delivered as the present gateway. */
   readonly first_sequence: number;
   /** `observed_at` and `received_at` of the oldest unsettled reading, or null. */
@@ -149,7 +151,8 @@ export interface HqMemory {
 /** With what a heartbeat asked, and when (ms since the epoch). */
 export interface Asked {
   readonly epochs: readonly EpochRange[];
-  readonly settled_sequence: number;
+  /** What HQ had settled before it was asked. */
+  readonly settled: readonly Range[];
   readonly losses: readonly EpochTotal[];
   readonly held: readonly HeldInterval[];
   /** The first answer since the process started: nothing is on its way to HQ. */

@@ -213,6 +213,7 @@ export class ReadingLog {
       buffered: this.#delivery.unsettled(this.#next_sequence - 1),
       last_sequence: this.#next_sequence - 1,
       settled_sequence: this.#delivery.settled_sequence,
+      settled: this.#delivery.settled,
       first_sequence: this.#delivery.first_sequence,
       oldest_unsent_at: oldest?.observed_at ?? null,
       oldest_unsent_received_at: oldest?.received_at ?? null,

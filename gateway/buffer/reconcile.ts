@@ -24,7 +24,7 @@ export function reconcile(hq: Pick<HqMemory, 'epochs'>, asked: Asked, log: LogPa
   const told = asked.epochs.filter(({ epoch }) => hq.epochs.some((one) => one.epoch === epoch));
   const known = union(told.flatMap((range) => common(settledOf(hq, range.epoch), [range])));
   const foreign = before(delivery.first_sequence);
-  const believed = common(asked.isFirst ? delivery.settled : [upTo(asked.settled_sequence)], told);
+  const believed = common(asked.settled, told);
   const lost = without(believed, [...known, foreign]);
   // Not settled any more either: the next batch ranges over them without rows, and HQ knows.
   const gone = common(lost, [before(oldest_kept)]);

@@ -12,6 +12,7 @@ import {
   type HeartbeatAnswer,
   heartbeatAnswerSchema,
 } from '../../shared/wire/heartbeat.ts';
+import type { Range } from '../buffer/range.ts';
 import type { ReadingBuffer } from '../buffer/reading-buffer.ts';
 import { bearer, type Credential } from './credential.ts';
 import type { HqClient } from './hq-client.ts';
@@ -28,7 +29,7 @@ export interface HeartbeatOptions {
   readonly client: HqClient;
   readonly credential: Credential;
   readonly credential_path: string;
-  readonly buffer: Pick<ReadingBuffer, 'reconcile'>;
+  readonly buffer: Pick<ReadingBuffer, 'reconcile' | 'stats'>;
   readonly report: () => Promise<Heartbeat>;
   readonly names: Names;
   readonly interval_ms: number;
@@ -102,9 +103,10 @@ export class HeartbeatLoop implements Part {
 
   /** @returns the pause before the next try while HQ has not answered yet, ms. */
   async #beat(): Promise<number> {
-    const { client, credential, report, names, first_answer, log } = this.#options;
+    const { client, credential, buffer, report, names, first_answer } = this.#options;
     const { gateway_id } = credential;
     try {
+      const { settled } = await buffer.stats();
       const told = { ...(await report()), ...first_answer };
       const heartbeat = { ...told, configuration: names.report(gateway_id) };
       const answer = await client.post(
@@ -116,24 +118,28 @@ export class HeartbeatLoop implements Part {
         this.#stop.signal,
       );
       if (answer.status !== 200) return this.#failing(unheardOf(answer));
-      await this.#hear(heartbeat, heartbeatAnswerSchema.parse(JSON.parse(answer.body)));
+      await this.#hear(heartbeat, settled, heartbeatAnswerSchema.parse(JSON.parse(answer.body)));
     } catch (error) {
       return this.#failing({ kind: 'retry', after_ms: null, reason: errorText(error) });
     }
-    if (this.#unanswered !== null) log.info('HQ has answered');
+    if (this.#unanswered !== null) this.#options.log.info('HQ has answered');
     this.#unanswered = null;
     this.#answered.abort();
     return 0;
   }
 
-  async #hear(heartbeat: Heartbeat, told: HeartbeatAnswer): Promise<void> {
+  async #hear(
+    heartbeat: Heartbeat,
+    settled: readonly Range[],
+    told: HeartbeatAnswer,
+  ): Promise<void> {
     const { credential, names, clock, log } = this.#options;
     this.#skew_ms = clock.now() - told.server_time;
     if (Math.abs(this.#skew_ms) > skew_warn_ms) log.warn({ skew_ms: this.#skew_ms }, 'clock');
     if (told.configuration !== undefined) {
       names.take(credential.gateway_id, told.configuration);
     }
-    await this.#reconcile(heartbeat, told);
+    await this.#reconcile(heartbeat, settled, told);
     if (told.rotate === true) {
       await rotateKey(this.#options);
       log.info('the key was replaced');
@@ -141,13 +147,17 @@ export class HeartbeatLoop implements Part {
   }
 
   /** A disk image that was put back, or an HQ that was: whoever is behind is helped. */
-  async #reconcile(sent: Heartbeat, told: HeartbeatAnswer): Promise<void> {
-    const { settled_sequence = 0, epochs = [], held = [] } = sent;
+  async #reconcile(
+    sent: Heartbeat,
+    settled: readonly Range[],
+    told: HeartbeatAnswer,
+  ): Promise<void> {
+    const { epochs = [], held = [] } = sent;
     const losses = sent.quarantined.map((total) => ({
       ...total,
       epoch: total.epoch ?? sent.epoch,
     }));
-    const asked = { epochs, settled_sequence, losses, held, isFirst: !this.answered.aborted };
+    const asked = { epochs, settled, losses, held, isFirst: !this.answered.aborted };
     const hq = { epochs: told.epochs ?? [], counted: told.counted ?? [] };
     const found = await this.#options.buffer.reconcile(hq, asked);
     this.#options.first_answer.heard_at ??= told.heard_at;

@@ -70,7 +70,7 @@ describeOnEngines('the ledger of losses at HQ', (engine) => {
     return {
       gateway_id,
       beat: async (disk: Disk) => {
-        const { epoch, epochs, losses, settled_sequence } = disk.log.stats();
+        const { epoch, epochs, losses, settled, settled_sequence } = disk.log.stats();
         const now = Date.now();
         const answer = await storeHeartbeat(
           hq.db,
@@ -82,7 +82,7 @@ describeOnEngines('the ledger of losses at HQ', (engine) => {
           },
           now,
         );
-        const asked = { epochs, settled_sequence, losses, held: [], isFirst: true, now };
+        const asked = { epochs, settled, losses, held: [], isFirst: true, now };
         return disk.log.reconcile({ epochs: answer.epochs ?? [], counted: [] }, asked);
       },
       /** What the ledger says of this gateway. */

@@ -180,6 +180,18 @@ test('what HQ has lost under a running gateway is sent again; what it takes mean
   expect(again.map(({ batch_id }) => batch_id)).toContain(under_way?.batch.batch_id);
 });
 
+test('what HQ has lost of the present shows at once, while the past is still under way', () => {
+  const disk = new Disk();
+  disk.count(1, 20);
+  const { epoch } = disk.log.stats();
+  const live = disk.log.nextBatch('live', { rows_max: 5, held: [], batch_id: systemClock.uuid() });
+  if (live === null) throw new Error('nothing waits');
+  disk.log.settle(live.batch, [], 0);
+  expect(disk.log.stats()).toMatchObject({ settled_sequence: 0, buffered: 15 });
+  expect(disk.hear([{ epoch, settled: [] }], false)).toEqual({ gained: 0, lost: 5 });
+  expect(disk.log.stats().buffered).toBe(20);
+});
+
 test('what was delivered as another gateway is never sent as this one, whatever HQ knows of it', () => {
   const disk = new Disk();
   disk.log.deliverAs('0192f000-0000-7000-8000-000000000001');

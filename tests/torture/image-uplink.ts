@@ -133,8 +133,8 @@ export class ImageUplink {
 
   #reconcile(stats: LogStats, body: unknown): void {
     const { epochs = [], counted = [], heard_at } = heartbeatAnswerSchema.parse(body);
-    const { settled_sequence, losses, epochs: told, held } = stats;
-    const asked = { epochs: told, settled_sequence, losses, held, isFirst: !this.#isAnswered };
+    const { settled, losses, epochs: told, held } = stats;
+    const asked = { epochs: told, settled, losses, held, isFirst: !this.#isAnswered };
     this.#gateway.log.reconcile({ epochs, counted }, { ...asked, now: this.#gateway.now });
     this.#isAnswered = true;
     this.#heard_at ??= heard_at;

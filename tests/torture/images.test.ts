@@ -1,5 +1,4 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { systemClock } from '../../shared/runtime/clock.ts';
 import type { Hq } from '../support/hq.ts';
 import { ImageHq } from './image-hq.ts';
 import { tortureWorlds } from './images-torture.ts';
@@ -11,7 +10,6 @@ beforeAll(async () => {
 afterAll(() => hq.close());
 
 test('disks and databases put back, sums at the quota: HQ counts what is left once', async () => {
-  const seed = Math.floor(systemClock.random() * 1e6);
-  const { broken } = await tortureWorlds(hq, { runs: 12, seed }, () => {});
-  expect(broken, `replay: npm run torture -- images --runs 1 --seed …`).toEqual([]);
+  const { broken } = await tortureWorlds(hq, { runs: 12, seed: 7_000 }, () => {});
+  expect(broken, 'replay: npm run torture -- images --runs 1 --seed …').toEqual([]);
 }, 120_000);
