@@ -293,9 +293,8 @@ test('a sum that HQ has is not sent again as its parts', () => {
   const sent = disk.drain();
   disk.restart();
   copyFileSync(`${disk.path}.image`, disk.path);
-  const settled = sent
-    .filter((batch) => batch.epoch === epoch)
-    .map(({ first_sequence, last_sequence }) => [first_sequence, last_sequence] as const);
+  const ofImage = sent.filter((batch) => batch.epoch === epoch);
+  const settled = ofImage.map((one) => [one.first_sequence, one.last_sequence] as const);
   disk.hear([{ epoch, settled }]);
   expect(disk.drain()).toEqual([]);
 });

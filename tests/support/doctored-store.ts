@@ -13,6 +13,7 @@ import type { FindingCode } from '../../shared/findings/catalogue.ts';
 import { findingCatalogue } from '../../shared/findings/catalogue.ts';
 import { systemClock } from '../../shared/runtime/clock.ts';
 import { root } from '../rules/sources.ts';
+import { answering_hq_url } from './answering-hq.ts';
 import { end, entry, freePort } from './process.ts';
 import type { Workspace } from './workspace.ts';
 
@@ -96,8 +97,8 @@ export class DoctoredStore {
     return this;
   }
 
-  /** A credential as `enroll` leaves it. Nothing is sent while nothing waits. */
-  enrolled(hq_url = 'http://127.0.0.1:9', timezone = 'UTC'): this {
+  /** A credential as `enroll` leaves it. */
+  enrolled(hq_url = answering_hq_url, timezone = 'UTC'): this {
     const credential = {
       ...{ hq_url, organization: 'acme', store: 'mad-1', timezone, secret: 'x'.repeat(43) },
       gateway_id: '0197a000-0000-7000-8000-000000000001',
