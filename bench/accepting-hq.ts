@@ -33,6 +33,10 @@ export class AcceptingHq {
     };
     server.on('request', async (request: IncomingMessage, response) => {
       const body = await buffer(request);
+      if (request.url === '/v1/heartbeats') {
+        response.end(JSON.stringify({ server_time: clock.now() }));
+        return;
+      }
       if (request.url !== '/v1/batches') {
         response.writeHead(503).end();
         return;
