@@ -62,6 +62,19 @@ export function openDamaged(path: string): Connection {
   return connection;
 }
 
+/** Whether another process has the file open, which may be writing its journal. */
+export function isInUse(path: string): boolean {
+  const connection = new Database(path, { readonly: true, timeout: 0 });
+  try {
+    connection.prepare('SELECT 1 FROM sqlite_schema').get();
+    return false;
+  } catch (error) {
+    return codeOf(error).startsWith('SQLITE_BUSY');
+  } finally {
+    connection.close();
+  }
+}
+
 /** Whether SQLite found pages that cannot be what was written, or the disk does not give them back. */
 export function isDamaged(error: unknown): boolean {
   return /^SQLITE_(CORRUPT|NOTADB|IOERR_(SHORT_)?READ)/.test(codeOf(error));

@@ -3,6 +3,7 @@ import { statSync } from 'node:fs';
 import Database from 'better-sqlite3';
 import { errorText } from '../../shared/runtime/errors.ts';
 import { damage, explain, type Identity, isDamaged, openFile } from './buffer-file.ts';
+import { mendJournal } from './journal.ts';
 import { finishReplacement, replaceDamaged } from './replacement.ts';
 import { missingWayBack, type SchemaMove } from './schema-version.ts';
 
@@ -23,6 +24,7 @@ export function openBuffer(
 ): { connection: Connection; set_aside: string | null; schema: SchemaMove } {
   try {
     finishReplacement(path);
+    if (mendJournal(path, identity.now)) return replaceDamaged(path, identity);
     const { connection, schema } = openFile(path, identity);
     if (statSync(path).size <= checked_bytes_max) assertSound(connection);
     return { connection, set_aside: null, schema };
