@@ -8,8 +8,8 @@ import type { Transaction } from '../db/pool.ts';
 import type { GatewayIdentity } from '../gateways/credentials.ts';
 
 /**
- * Readings that one answer reads at most: two years of a minute counter, a second of the server. An image
- * may be years old, and its store have many sensors.
+ * Readings of the store that one answer reads at most: an image may be years old, its store have many
+ * sensors, and the heartbeat has to be answered.
  */
 const held_rows_max = 1_000_000;
 
@@ -17,8 +17,8 @@ const unsubtractable = readingFlags.reset | readingFlags.wrapped;
 
 /**
  * Sums of the readings that start in each interval, of those that a life of the gateway before this
- * process delivered and that are not in its own log. Those of which HQ has none are left out; where there
- * are `rows_max` or more to read, it says `is_unclear`, for what is not known cannot be subtracted.
+ * process delivered and that are not in its own log. Those of which HQ has none are left out; where the
+ * store has `rows_max` or more to read, all say `is_unclear`, for what is not known cannot be subtracted.
  *
  * A sensor whose latest reading is older costs a look at that alone, however far back `since` lies. The
  * others are read once, in the order of the raw tables' key: one range of it in each month's partition.
@@ -30,6 +30,8 @@ export async function countedIn(
   rows_max = held_rows_max,
 ): Promise<NonNullable<HeartbeatAnswer['counted']>> {
   if (held.length === 0) return [];
+  // A table that has just been filled looks small: intervals were compared with readings one by one.
+  await query('set local enable_nestloop = off');
   return query(
     `with held as materialized (
        select distinct sensor_id, since_ms, to_timestamp(since_ms / 1000) as since,
@@ -46,10 +48,9 @@ export async function countedIn(
        where organization_id = $1 and store_id = $2
          and "timestamp" > (select min(earliest) from held)
          and "timestamp" < (select max(until) from held)
-         and sensor_id = any (array(select sensor_id from held))
          and created_at <= coalesce(to_timestamp($9::float8 / 1000), 'infinity')
        order by "timestamp" limit $6
-     ), cut as (select count(*) = $6 as is_cut from found)
+     ), cut as materialized (select count(*) = $6 as is_cut from found)
      select h.sensor_id, h.since_ms::bigint as since, coalesce(sum(f.in_count), 0)::bigint as in,
        coalesce(sum(f.out_count), 0)::bigint as out,
        round(extract(epoch from coalesce(max(f."timestamp" + f.interval_s * interval '1 second'),
