@@ -16,8 +16,7 @@ const held_rows_max = 1_000_000;
 const unsubtractable = readingFlags.reset | readingFlags.wrapped;
 
 /**
- * Sums of the readings that start in each interval, of those that a life of the gateway before this
- * process delivered and that are not in its own log. Those of which HQ has none are left out; where the
+ * Sums of the readings of each interval, of those that came before the asking process was heard. Those of which HQ has none are left out; where the
  * store has `rows_max` or more to read, all say `is_unclear`, for what is not known cannot be subtracted.
  *
  * A sensor whose latest reading is older costs a look at that alone, however far back `since` lies. The
@@ -35,23 +34,22 @@ export async function countedIn(
   return query(
     `with held as materialized (
        select distinct sensor_id, since_ms, to_timestamp(since_ms / 1000) as since,
-         to_timestamp(since_ms / 1000 - $10) as earliest, to_timestamp(until_ms / 1000) as until,
-         after_sequence
-       from unnest($3::text[], $4::float8[], $5::float8[], $8::bigint[])
-         as h (sensor_id, since_ms, until_ms, after_sequence)
+         to_timestamp(since_ms / 1000 - $9) as earliest, to_timestamp(until_ms / 1000) as until
+       from unnest($3::text[], $4::float8[], $5::float8[]) as h (sensor_id, since_ms, until_ms)
        join app.sensor_latest l using (sensor_id)
        where l.organization_id = $1 and l.store_id = $2
-         and l."timestamp" > to_timestamp(since_ms / 1000 - $10)
+         and l."timestamp" > to_timestamp(since_ms / 1000 - $9)
      ), found as materialized (
-       select sensor_id, "timestamp", in_count, out_count, interval_s, flags, gateway_sequence
+       select sensor_id, "timestamp", in_count, out_count, interval_s, flags
        from public.people_counting_raw
        where organization_id = $1 and store_id = $2
          and "timestamp" > (select min(earliest) from held)
          and "timestamp" < (select max(until) from held)
-         and created_at <= coalesce(to_timestamp($9::float8 / 1000), 'infinity')
+         and created_at <= coalesce(to_timestamp($8::float8 / 1000), 'infinity')
        order by "timestamp" limit $6
      ), cut as materialized (select count(*) = $6 as is_cut from found)
-     select h.sensor_id, h.since_ms::bigint as since, coalesce(sum(f.in_count), 0)::bigint as in,
+     select h.sensor_id, h.since_ms::bigint as since, count(f.sensor_id) as readings,
+       coalesce(sum(f.in_count), 0)::bigint as in,
        coalesce(sum(f.out_count), 0)::bigint as out,
        round(extract(epoch from coalesce(max(f."timestamp" + f.interval_s * interval '1 second'),
          h.until)) * 1000)::bigint as until,
@@ -59,8 +57,7 @@ export async function countedIn(
      from held h cross join cut
      left join found f
        on f.sensor_id = h.sensor_id and f."timestamp" < h.until
-         and f."timestamp" + f.interval_s * interval '1 second' > h.since
-         and f.gateway_sequence > h.after_sequence
+         and f."timestamp" + f.interval_s * interval '1 second' > h.since + interval '2 ms'
      group by h.sensor_id, h.since_ms, h.until, is_cut
      having is_cut or count(f.sensor_id) > 0 order by h.sensor_id, h.since_ms`,
     [
@@ -71,7 +68,6 @@ export async function countedIn(
       held.map(({ until }) => until),
       rows_max,
       unsubtractable,
-      held.map(({ after_sequence }) => after_sequence),
       heard_at ?? null,
       interval_s_max,
     ],

@@ -71,14 +71,10 @@ export class ReadingLog {
     this.#delivery = new Delivery(connection, parts);
     this.#ledger = new Ledger(connection, this.#epochs.present);
     this.#quarantine = new Quarantine(connection, this.#ledger);
-    const { undated_bytes } = limits;
-    this.#undated = new Undated(
-      connection,
-      (row) => this.#quarantine.addUndated(row),
-      undated_bytes,
-    );
-    const unlimited = { quota_bytes: Number.POSITIVE_INFINITY, rows_kept: delivered_rows_kept };
-    const quota = { ...unlimited, ...limits };
+    const giveUp = (row: UndatedRow) => this.#quarantine.addUndated(row);
+    this.#undated = new Undated(connection, giveUp, limits.undated_bytes);
+    const quota_bytes = Number.POSITIVE_INFINITY;
+    const quota = { quota_bytes, rows_kept: delivered_rows_kept, ...limits };
     this.#quota = new Quota(connection, { ...parts, delivery: this.#delivery }, quota);
     const { newest } = connection.prepare('SELECT max(sequence) AS newest FROM readings').get() as {
       newest: number | null;
@@ -186,7 +182,8 @@ export class ReadingLog {
       const [delivery, sums, quarantine] = [this.#delivery, this.#sums, this.#quarantine];
       found = reconcile(hq, asked, { delivery, sums, quarantine, oldest_kept });
       this.#ledger.answered(asked.losses);
-      this.#release(this.#held.release(asked.held, hq.counted), asked.now);
+      const { settled } = this.#delivery;
+      this.#release(this.#held.release(asked.held, hq.counted, settled), asked.now);
     });
     return found;
   }

@@ -16,7 +16,7 @@ export function copyTables(from: Connection, into: Connection): void {
   } else {
     copyTable(from, into, 'epochs', 'first_sequence, epoch');
     copyTable(from, into, 'sums', 'sequence, parts');
-    copyTable(from, into, 'held', 'id, readings, after_sequence');
+    copyTable(from, into, 'held', 'id, readings');
   }
   copyWords(from, into);
   copyTable(from, into, 'undated', 'id, boot_id, uptime_ms, record');

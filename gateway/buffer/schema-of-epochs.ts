@@ -11,11 +11,7 @@ import type { SchemaStep } from './schema-steps.ts';
 const up = `
 CREATE TABLE IF NOT EXISTS epochs (first_sequence INTEGER PRIMARY KEY, epoch TEXT NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS sums (sequence INTEGER PRIMARY KEY, parts BLOB NOT NULL) STRICT;
-CREATE TABLE held (
-  id INTEGER PRIMARY KEY,
-  readings TEXT NOT NULL,
-  after_sequence INTEGER NOT NULL
-) STRICT;
+CREATE TABLE held (id INTEGER PRIMARY KEY, readings TEXT NOT NULL) STRICT;
 DELETE FROM sums WHERE (SELECT epoch FROM life) NOT IN (SELECT epoch FROM epochs);
 DELETE FROM epochs WHERE (SELECT epoch FROM life) NOT IN (SELECT epoch FROM epochs);
 INSERT INTO epochs SELECT 1, epoch FROM life WHERE NOT EXISTS (SELECT 1 FROM epochs);

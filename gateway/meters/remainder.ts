@@ -10,6 +10,8 @@ export interface Counted {
   readonly sensor_id: string;
   /** Start of the interval, ms since the epoch. */
   readonly since: number;
+  /** How many readings. */
+  readonly readings: number;
   readonly in: number;
   readonly out: number;
   /** End of the last reading that HQ has of it, ms since the epoch. */

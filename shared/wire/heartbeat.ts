@@ -94,15 +94,7 @@ export const heartbeatSchema = z.object({
    * of the gateway whose disk is gone may have counted part of it.
    */
   held: z
-    .array(
-      z.object({
-        sensor_id: sensorIdSchema,
-        since: instant,
-        until: instant,
-        /** What stands in the log up to here is not of another life, whatever its clock said. */
-        after_sequence: z.number().int().min(0).max(Number.MAX_SAFE_INTEGER),
-      }),
-    )
+    .array(z.object({ sensor_id: sensorIdSchema, since: instant, until: instant }))
     .max(held_max)
     .optional(),
   /** When HQ first answered this process, as the answer said; missing before. */
@@ -137,6 +129,8 @@ export const heartbeatAnswerSchema = z.object({
         sensor_id: sensorIdSchema,
         /** Start of the interval that is held. */
         since: instant,
+        /** That lie in it, in whole or in part: those of the gateway's own log are among them. */
+        readings: z.number().int().min(0),
         in: z.number().int().min(0),
         out: z.number().int().min(0),
         /** End of the last reading that HQ has of it, ms since the epoch. */

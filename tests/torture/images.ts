@@ -165,7 +165,8 @@ export function breaches(verdict: Verdict): string[] {
     names.length === 0 ? [] : [`${names.length} ${what}: ${names.slice(0, 8).join(', ')}`];
   return [
     ...(left > 0 ? [`${left} left`] : []),
-    ...some('lost', lost),
+    // HQ lost them when it was put back, and the store had deleted them before it heard.
+    ...some('lost', lost.length > (ledger.get('forgotten_by_hq') ?? 0) ? lost : []),
     ...some('doubled', doubled),
     ...(total > walked + outlived ? [`HQ has ${total} of ${walked} people of the total`] : []),
     ...(total < walked && !isNoted ? [`HQ lacks ${walked - total} people of the total`] : []),

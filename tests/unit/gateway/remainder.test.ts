@@ -20,7 +20,7 @@ function interval(...parts: [from: number, to: number, people: number][]): Count
   }));
 }
 const hour = interval([0, 15, 10], [15, 30, 10], [30, 45, 10], [45, 60, 10]);
-const known = { sensor_id: 'door', since: at(0), out: 0, is_unclear: false };
+const known = { sensor_id: 'door', since: at(0), readings: 1, out: 0, is_unclear: false };
 const spansOf = (readings: CountReading[] | null) =>
   readings?.map(({ observed_at, interval_s, in: people }) => [
     (observed_at - start) / minute,
