@@ -2,6 +2,7 @@
  * One batch, one transaction, as the gateway's tenant: raw rows, dirty marks, latest state, ledger.
  * When the answer says 200, all of it is on disk; when it does not, none of it is.
  */
+import { FootbridgeError } from '../../shared/runtime/errors.ts';
 import type { Batch, BatchAnswer } from '../../shared/wire/batch.ts';
 import type { Database, Transaction } from '../db/pool.ts';
 import { sqlState } from '../db/pool.ts';
@@ -50,7 +51,11 @@ export async function ingestBatch(
         return store(tx, gateway, batch, { ...opening, isNew, record });
       });
     } catch (error) {
-      if (sqlState(error) !== unique_violation || attempt === tries_max) throw error;
+      if (sqlState(error) !== unique_violation) throw error;
+      // Nothing is wrong with the readings: others were quicker, each time.
+      if (attempt === tries_max) {
+        throw new FootbridgeError('batch_in_flight', batch.batch_id, { retry_after_s: 1 });
+      }
     }
   }
 }

@@ -72,7 +72,7 @@ async function insertKnownCounts(
   const found = await tx.query<Found & { in_count: number; out_count: number }>(
     `select s.sequence, p.gateway_sequence, p.in_count, p.out_count,
        p.in_count = s.in_count and p.out_count = s.out_count and p.interval_s = s.interval_s
-         and p.flags = s.flags and ${sameOrigin} as same
+         and p.flags = s.flags and ${sameOrigin('$12')} as same
      from ${sentCounts} cross join lateral (
        select * from public.people_counting_raw p
        where p.organization_id = $1 and p.store_id = $2 and p."timestamp" = s.observed_at
@@ -118,7 +118,7 @@ async function insertKnownZones(
     `select s.sequence, p.gateway_sequence, p.occupancy,
        p.occupancy is not distinct from s.occupancy and p.dwell_time is not distinct from s.dwell_s
          and p.max_dwell_time is not distinct from s.dwell_max_s
-         and p.interval_s = s.interval_s and p.flags = s.flags and ${sameOrigin.replace('$12', '$14')}
+         and p.interval_s = s.interval_s and p.flags = s.flags and ${sameOrigin('$14')}
          as same
      from ${sentZones} cross join lateral (
        select * from public.regional_counting_raw p
@@ -140,10 +140,14 @@ async function insertKnownZones(
 /**
  * The same row of the same buffer. A gateway that enrolled anew has another id, but its buffer
  * still has its epoch, which an earlier gateway of the store then used as well.
+ *
+ * @param epoch the parameter that holds it.
  */
-const sameOrigin = `p.gateway_sequence = s.sequence and (p.gateway_id = $3 or p.gateway_id in (
-  select e.gateway_id from app.gateway_epochs e
-  where e.organization_id = $1 and e.store_id = $2 and e.epoch = $12))`;
+function sameOrigin(epoch: `$${number}`): string {
+  return `p.gateway_sequence = s.sequence and (p.gateway_id = $3 or p.gateway_id in (
+    select e.gateway_id from app.gateway_epochs e
+    where e.organization_id = $1 and e.store_id = $2 and e.epoch = ${epoch}))`;
+}
 
 interface Found {
   sequence: number;

@@ -115,6 +115,7 @@ export class Uplink implements Part {
     const { credential: places, clock, log } = this.#options;
     try {
       const credential = readCredential(credentialPath(places));
+      await this.#options.buffer.deliverAs(credential.gateway_id);
       const client = new HqClient(credential.hq_url, clock, this.#options.hq);
       const rows_max = rowsFor(this.#options.hq.upload_bytes_per_s);
       const heartbeat = new HeartbeatLoop({
@@ -132,7 +133,6 @@ export class Uplink implements Part {
       });
       const sync = new SyncLoop({ ...this.#options, client, credential, rows_max });
       const commissioning = new CommissioningLoop({ ...this.#options, client, credential });
-      await this.#options.buffer.deliverAs(credential.gateway_id);
       heartbeat.answered.addEventListener('abort', () => sync.start(), { once: true });
       heartbeat.start();
       commissioning.start();
