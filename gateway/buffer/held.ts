@@ -70,12 +70,12 @@ export class Held {
   /**
    * What HQ was asked about, and what it has of it.
    *
-   * @param settled what of the log HQ has.
+   * @param at_hq what of the log HQ has.
    */
   release(
     asked: readonly HeldInterval[],
     counted: readonly Counted[],
-    settled: readonly Range[],
+    at_hq: readonly Range[],
   ): Released {
     const isAbout = (one: { sensor_id: string; since: number }, other: HeldInterval) =>
       one.sensor_id === other.sensor_id && one.since === other.since;
@@ -84,7 +84,7 @@ export class Held {
       const interval = intervalOf(row);
       if (!asked.some((one) => isAbout(one, interval))) continue;
       const known = counted.find((one) => isAbout(one, interval));
-      const left = known === undefined ? row.readings : this.#left(row, known, settled);
+      const left = known === undefined ? row.readings : this.#left(row, known, at_hq);
       released.readings.push(...(left ?? []));
       released.unclear.push(...(left === null ? row.readings : []));
       this.#remove.run(row.id);
@@ -96,8 +96,8 @@ export class Held {
    * Where a clock went back, readings of this log lie in the interval too. They are no other life's; beside
    * such nobody can tell whose people HQ has summed.
    */
-  #left(row: Interval, known: Counted, settled: readonly Range[]): readonly CountReading[] | null {
-    const own = this.#ownIn(intervalOf(row)).filter((sequence) => holds(settled, sequence)).length;
+  #left(row: Interval, known: Counted, at_hq: readonly Range[]): readonly CountReading[] | null {
+    const own = this.#ownIn(intervalOf(row)).filter((sequence) => holds(at_hq, sequence)).length;
     if (own >= known.readings) return row.readings;
     return own === 0 ? remainder(row.readings, known) : null;
   }

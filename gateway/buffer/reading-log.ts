@@ -25,7 +25,7 @@ import { MeterRows } from './meter-rows.ts';
 import { Quarantine } from './quarantine.ts';
 import { type LogLimits, Quota } from './quota.ts';
 import { isRefusal, type ReadingRow, ReadingRows } from './reading-rows.ts';
-import { reconcile } from './reconcile.ts';
+import { knownOf, reconcile } from './reconcile.ts';
 import type { Recovered } from './recovered.ts';
 import type { KnownLog } from './replacement.ts';
 import { Salvage } from './salvage.ts';
@@ -182,8 +182,8 @@ export class ReadingLog {
       const [delivery, sums, quarantine] = [this.#delivery, this.#sums, this.#quarantine];
       found = reconcile(hq, asked, { delivery, sums, quarantine, oldest_kept });
       this.#ledger.answered(asked.losses);
-      const { settled } = this.#delivery;
-      this.#release(this.#held.release(asked.held, hq.counted, settled), asked.now);
+      const released = this.#held.release(asked.held, hq.counted, knownOf(hq, asked));
+      this.#release(released, asked.now);
     });
     return found;
   }

@@ -22,7 +22,7 @@ export interface LogParts {
 export function reconcile(hq: Pick<HqMemory, 'epochs'>, asked: Asked, log: LogParts): Reconciled {
   const { delivery, sums, quarantine, oldest_kept } = log;
   const told = asked.epochs.filter(({ epoch }) => hq.epochs.some((one) => one.epoch === epoch));
-  const known = union(told.flatMap((range) => common(settledOf(hq, range.epoch), [range])));
+  const known = knownOf(hq, asked);
   const foreign = before(delivery.first_sequence);
   const believed = common(asked.settled, told);
   const lost = without(believed, [...known, foreign]);
@@ -34,6 +34,11 @@ export function reconcile(hq: Pick<HqMemory, 'epochs'>, asked: Asked, log: LogPa
   if (lost.length > 0 || gained.length > 0) delivery.remember({ gained, lost });
   for (const range of gone) quarantine.add(forgotten(range, asked.now), size(range));
   return { gained: sizeOf(gained), lost: sizeOf(lost) };
+}
+
+/** What of the log HQ has, also of batches whose answer is not here yet. */
+export function knownOf(hq: Pick<HqMemory, 'epochs'>, { epochs }: Pick<Asked, 'epochs'>): Range[] {
+  return union(epochs.flatMap((range) => common(settledOf(hq, range.epoch), [range])));
 }
 
 function settledOf(hq: Pick<HqMemory, 'epochs'>, epoch: string): Range[] {

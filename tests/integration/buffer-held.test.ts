@@ -46,16 +46,18 @@ function hear(log: ReadingLog, counted: Counted[]) {
 }
 
 /** A process that found readings in its log, and holds ten people of the ten minutes that follow. */
-function holding(found: readonly CountReading[]): ReadingLog {
+function holding(found: readonly CountReading[], isUnderWay = false): ReadingLog {
   const path = join(workspace.folder(), 'buffer.sqlite');
   const before = openLog(path);
   commit(before, found, false);
+  if (isUnderWay) before.nextBatch('live', options());
   before.close();
   const log = openLog(path);
   commit(log, [count(10, 20, 10)], true);
   return log;
 }
 
+const options = () => ({ rows_max: 10, held: [], batch_id: systemClock.uuid() });
 const known = { sensor_id: 'door', since: start + 10 * minute, out: 0, is_unclear: false };
 
 test('an interval of which HQ has nothing becomes a reading when HQ has said so', () => {
@@ -69,8 +71,7 @@ test('an interval of which HQ has nothing becomes a reading when HQ has said so'
 test('people that another life delivered are taken off', () => {
   const log = holding([count(0, 10, 3)]);
   hear(log, [{ ...known, readings: 1, in: 4, until: start + 15 * minute }]);
-  const options = { rows_max: 10, held: [], batch_id: systemClock.uuid() };
-  expect(log.nextBatch('live', options)?.rows).toBe(1);
+  expect(log.nextBatch('live', options())?.rows).toBe(1);
   expect(log.stats()).toMatchObject({ oldest_unsent_at: start + 15 * minute, quarantined: [] });
   log.close();
 });
@@ -80,6 +81,13 @@ test('readings of its own log that a clock put into the interval are no other li
   const own = { ...known, readings: 1, in: 4, until: start + 13 * minute };
   expect(hear(log, [own])).toEqual({ buffered: 1, held: 0, quarantined: [] });
   expect(log.stats().oldest_unsent_at).toBe(known.since);
+  log.close();
+});
+
+test('readings of its own log are its own too where HQ’s answer to them is still missing', () => {
+  const log = holding([count(0, 10, 3), count(12, 13, 4)], true);
+  const own = { ...known, readings: 1, in: 4, until: start + 13 * minute };
+  expect(hear(log, [own])).toMatchObject({ held: 0, quarantined: [] });
   log.close();
 });
 
