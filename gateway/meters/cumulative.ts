@@ -32,6 +32,8 @@ export interface CounterRules {
    * was restarted or its hour of the day has passed; a total that has fallen then did start again.
    */
   readonly reset: 'declared' | 'likely' | null;
+  /** Another total of the same sample is above 0: a device that lost its line shows 0 in all of them. */
+  readonly other_stands?: boolean;
 }
 
 export type CounterNote =
@@ -83,8 +85,9 @@ export function advance(before: Counter | null, sample: Sample, rules: CounterRu
     return fallen(before, sample);
   }
   const wrapped = wrapRise(before.value, sample.value, rules.modulus);
-  // Exactly 0 is what a lost connection shows as well, so it waits for the next sample.
-  if (wrapped !== null && sample.value > 0 && plausible(wrapped, before)) {
+  // Exactly 0 is what a lost connection shows as well: alone it waits for the next sample.
+  const passed = sample.value > 0 || (rules.other_stands === true && riseToEnd(before, rules) > 0);
+  if (wrapped !== null && passed && plausible(wrapped, before)) {
     return believe(sample, wrapped, 'wrapped');
   }
   const held = hold(before, sample, plausible);

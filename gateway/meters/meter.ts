@@ -159,7 +159,8 @@ function totalsStep(
     const before = counters[target];
     const sample = { value, at: believed.span.to };
     const reset = resetSince(state, record, before, sample.at);
-    const rules = { modulus, resets, people_per_minute_max, reset };
+    const other_stands = totals.some((other) => other.target !== target && other.value > 0);
+    const rules = { modulus, resets, people_per_minute_max, reset, other_stands };
     const result = advance(before, sample, rules);
     counters[target] = result.counter;
     pending[target] += result.people;

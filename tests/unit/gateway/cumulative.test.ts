@@ -85,6 +85,16 @@ test('an 8-bit counter that is asked when it reads 0 has passed its end', () => 
   expect(feed([254, 255, 0, 0, 0, 2], { modulus: 256 }).sum).toBe(4);
 });
 
+test('a counter that stops at 0 has passed its end when the other one of the device stands', () => {
+  const stopped = [65_534, 65_535, 0, 0];
+  expect(feed(stopped, { modulus: 65_536, other_stands: true })).toMatchObject({
+    people: [0, 1, 1, 0],
+    notes: ['baseline', 'wrapped'],
+  });
+  expect(feed(stopped, { modulus: 65_536 }).people).toEqual([0, 1, 0, 0]);
+  expect(feed([500, 0, 501], { modulus: 65_536, other_stands: true }).sum).toBe(1);
+});
+
 test('an older total from before the end of an 8-bit counter takes it nowhere', () => {
   expect(feed([250, 4, 251, 252, 5], { modulus: 256 }).sum).toBe(11);
 });

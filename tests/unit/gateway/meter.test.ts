@@ -74,6 +74,30 @@ function run(steps: readonly { record: MeasureRecord; at: number }[], report_int
   return readings;
 }
 
+test('who takes the out counter to exactly 0 is counted when nobody follows, but not in a lost line', () => {
+  const minutes = (samples: readonly (readonly [number, number])[]) =>
+    run(samples.map(([i, o], k) => ({ record: totals({ in: i, out: o }), at: noon + k * 60_000 })));
+  const people = (readings: CountReading[]) => readings.reduce((sum, each) => sum + each.out, 0);
+  expect(
+    people(
+      minutes([
+        [65_530, 65_535],
+        [3, 0],
+        [3, 0],
+      ]),
+    ),
+  ).toBe(1);
+  expect(
+    people(
+      minutes([
+        [65_530, 65_535],
+        [0, 0],
+        [65_530, 65_535],
+      ]),
+    ),
+  ).toBe(0);
+});
+
 test('a delta with its own interval becomes one reading of that interval', () => {
   const [reading] = run([
     { record: delta({ in: 3, out: 1 }, noon, noon + 60_000), at: noon + 61_000 },
