@@ -1,15 +1,8 @@
-/**
- * A door and the people who walk through it: the truth that the whole path is measured against.
- *
- * Nobody crosses within 2 s of a quarter hour. A polled counter says only how many walked since the
- * last poll, not on which side of the hour each of them did; a person in that gap would make the
- * truth of two hours differ from what any gateway can know.
- */
+/** A door and the people who walk through it: the truth that the whole path is measured against. */
 import type { Clock } from '../shared/runtime/clock.ts';
 import { seededRandom } from '../shared/runtime/seeded-random.ts';
 
 export const quarter_hour_ms = 15 * 60_000;
-const quiet_around_quarter_ms = 2_000;
 /** A door is one person wide. It also keeps two crossings from having the same millisecond. */
 const one_person_ms = 150;
 
@@ -31,6 +24,8 @@ export interface DoorOptions {
   readonly seed: number;
   readonly rate_per_min: number;
   readonly clock: Clock;
+  /** Whether people may walk now; missing: always. */
+  readonly isOpen?: (at: number) => boolean;
   /** Called at the moment of each crossing, with the wall clock's time. */
   readonly onCross: (direction: Direction, at: number) => void;
 }
@@ -75,7 +70,7 @@ export class Door {
     const wait_ms = one_person_ms - Math.log(1 - this.#random()) * mean_ms;
     this.#cancel = clock.after(wait_ms, () => {
       const at = clock.now();
-      if (!isNearQuarterHour(at)) this.#cross(at);
+      if (this.#options.isOpen?.(at) !== false) this.#cross(at);
       this.#awaitNext();
     });
   }
@@ -90,9 +85,4 @@ export class Door {
     this.#quarter_hours.set(start, sums);
     this.#options.onCross(direction, at);
   }
-}
-
-export function isNearQuarterHour(at: number): boolean {
-  const into = at % quarter_hour_ms;
-  return into < quiet_around_quarter_ms || into > quarter_hour_ms - quiet_around_quarter_ms;
 }

@@ -1,7 +1,6 @@
 /** What goes wrong during a run, and when. */
 
 import type { CuttableLink } from './cuttable-link.ts';
-import { quarter_hour_ms } from './door.ts';
 import type { Store } from './store.ts';
 
 export interface Fault {
@@ -29,13 +28,4 @@ export function faultsOf(link: CuttableLink, stores: readonly Store[]): Fault[] 
     { at: 0.65, text: 'a gateway is killed', happen: () => last?.killGateway() },
     { at: 0.68, text: 'the killed gateway is started again', happen: () => last?.startGateway() },
   ];
-}
-
-/**
- * Whether a fault may begin now. A gateway that is down over a quarter hour reads its polled
- * counters on the far side of it and cannot know who walked before; the demo's verdict by the hour
- * would blame it for that.
- */
-export function mayBegin(now: number, lasts_ms: number): boolean {
-  return (now % quarter_hour_ms) + lasts_ms < quarter_hour_ms;
 }

@@ -15,7 +15,7 @@ export interface HqHour {
   readonly total_out: number;
 }
 
-const start_deadline_ms = 60_000;
+const start_deadline_ms = 120_000;
 
 export class Headquarters {
   /** Where gateways connect; goes over the link that can be cut. */

@@ -4,8 +4,11 @@ import modbusSerial from 'modbus-serial';
 import { freePort } from './free-port.ts';
 import type { PolledCounter } from './polled-counter.ts';
 
-/** Counters begin here, so that they wrap while somebody watches, after 6 people. */
-export const modbus_start = { in: 65_530, out: 65_534 };
+/**
+ * Counters begin here, so that they wrap while somebody watches. Who leaves came before, so the second one
+ * never stands at 0 beside the first: both at 0 is what a device shows that has lost its line.
+ */
+export const modbus_start = { in: 65_534, out: 65_533 };
 
 export interface ModbusDevice {
   readonly port: number;

@@ -1,7 +1,7 @@
 /**
  * The people and sensors of one store, as a process of its own: forked with a SimulatorSpec, spoken
- * to as simulator-messages.ts says. Doors whose counter is polled open when it was read twice; those
- * that speak MQTT when they are told to, because a broker forgets what nobody has subscribed to yet.
+ * to as simulator-messages.ts says. Doors whose counter is polled open once it is read; those that
+ * speak MQTT when they are told to, because a broker forgets what nobody has subscribed to yet.
  */
 import { type Clock, systemClock } from '../shared/runtime/clock.ts';
 import { type Direction, Door } from './door.ts';
@@ -21,6 +21,7 @@ import type {
 
 interface Sensor {
   cross(direction: Direction, at: number): void;
+  isOpen?(at: number): boolean;
   hold?(): Promise<void>;
 }
 
@@ -84,21 +85,22 @@ class StoreSimulator {
   }
 
   #build(spec: DoorSpec, seed: number): void {
-    const open = () => door.open();
-    const sensor = this.#sensor(spec, open);
+    const sensor = this.#sensor(spec);
     const door = new Door({
       sensor_id: spec.sensor_id,
       seed,
       rate_per_min: this.#spec.rate_per_min,
       clock: this.#clock,
+      isOpen: (at) => sensor.isOpen?.(at) ?? true,
       onCross: (direction, at) => sensor.cross(direction, at),
     });
     this.#doors.push(door);
     this.#sensors.push(sensor);
-    if (spec.kind === 'mqtt-delta' || spec.kind === 'mqtt-trigger') this.#openings.push(open);
+    if (sensor.isOpen === undefined) this.#openings.push(() => door.open());
+    else door.open();
   }
 
-  #sensor(spec: DoorSpec, onSecondReading: () => void): Sensor {
+  #sensor(spec: DoorSpec): Sensor {
     const { sensor_id } = spec;
     const clock = this.#clock;
     switch (spec.kind) {
@@ -110,13 +112,13 @@ class StoreSimulator {
       case 'mqtt-trigger':
         return new MqttTriggerSensor({ sensor_id, publisher: this.#publisher(spec), clock });
       case 'modbus': {
-        const counter = new PolledCounter({ start: modbus_start, bits: 16, onSecondReading });
+        const counter = new PolledCounter({ start: modbus_start, bits: 16, clock });
         this.#modbusCounters.set(spec.unit, counter);
         return counter;
       }
       case 'serial': {
         const start = { in: 0, out: 0 };
-        const counter = new PolledCounter({ start, bits: 32, onSecondReading });
+        const counter = new PolledCounter({ start, bits: 32, clock });
         this.#serialCounters.set(spec.unit, counter);
         return counter;
       }

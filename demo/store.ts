@@ -34,7 +34,7 @@ export interface StoreOptions {
 
 /** A polled counter's reading; people who stop are all reported two of these later. */
 export const report_interval_s = 5;
-const start_deadline_ms = 30_000;
+const start_deadline_ms = 120_000;
 
 export class Store {
   readonly plan: StorePlan;

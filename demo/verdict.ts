@@ -15,13 +15,20 @@ export interface SensorVerdict {
 
 const hour_ms = 3_600_000;
 
-/** What HQ's hours of one store say about each of its doors. */
+/** What HQ's hours of one store say about each of its doors, and about doors that it does not have. */
 export function judgeStore(
   { organization, code }: StorePlan,
   truths: readonly Truth[],
   hours: readonly HqHour[],
 ): SensorVerdict[] {
-  return truths.map((truth) => {
+  const walked = new Set(truths.map(({ sensor_id }) => sensor_id));
+  const strangers = new Set(
+    hours.map(({ sensor_id }) => sensor_id).filter((id) => !walked.has(id)),
+  );
+  const nobody = [...strangers].map((sensor_id) => {
+    return { sensor_id, in: 0, out: 0, quarter_hours: {} };
+  });
+  return [...truths, ...nobody].map((truth) => {
     const own = hours.filter((hour) => hour.sensor_id === truth.sensor_id);
     return {
       organization,

@@ -7,6 +7,7 @@ import { PolledCounter } from '../../demo/polled-counter.ts';
 import { openPseudoTerminal } from '../../demo/pseudo-terminal.ts';
 import { startHpc168Line } from '../../demo/serial-sensor.ts';
 import type { GatewayStatus } from '../../gateway/status.ts';
+import { systemClock } from '../../shared/runtime/clock.ts';
 import { modbusUnits } from '../support/modbus-units.ts';
 import { command, end, entry, jsonOf } from '../support/process.ts';
 import { openRtuLine, speedOf } from '../support/rtu-unit.ts';
@@ -134,7 +135,7 @@ test('a serial port is asked in the words of the devices that profiles know', as
   const counter = new PolledCounter({
     bits: 32,
     start: { in: 5, out: 4 },
-    onSecondReading: () => {},
+    clock: systemClock,
   });
   startHpc168Line(line, new Map([['0002', counter]]));
   const store = await newStore(workspace);

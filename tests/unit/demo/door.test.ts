@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { Door, isNearQuarterHour, quarter_hour_ms } from '../../../demo/door.ts';
+import { Door, quarter_hour_ms } from '../../../demo/door.ts';
 import { manualClock } from '../../support/manual-clock.ts';
 
 const start = Date.parse('2025-03-01T09:50:00.000Z');
@@ -30,11 +30,6 @@ test('people come at about the given rate, and both ways', () => {
   expect(crossings.length).toBeGreaterThan(2_500);
   expect(crossings.length).toBeLessThan(3_700);
   expect(crossings.filter((crossing) => crossing.direction === 'out').length).toBeGreaterThan(500);
-});
-
-test('nobody crosses within 2 s of a quarter hour', () => {
-  const { crossings } = walkAnHour(7);
-  expect(crossings.filter(({ at }) => isNearQuarterHour(at))).toEqual([]);
 });
 
 test('no two people cross in the same tenth of a second', () => {
