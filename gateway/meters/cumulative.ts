@@ -34,6 +34,8 @@ export interface CounterRules {
   readonly reset: 'declared' | 'likely' | null;
   /** Another total of the same sample is above 0: a device that lost its line shows 0 in all of them. */
   readonly other_stands?: boolean;
+  /** The totals of the sample fell together, from where they cannot both have come to their ends. */
+  readonly restarted?: boolean;
 }
 
 export type CounterNote =
@@ -87,7 +89,8 @@ export function advance(before: Counter | null, sample: Sample, rules: CounterRu
   const wrapped = wrapRise(before.value, sample.value, rules.modulus);
   // Exactly 0 is what a lost connection shows as well: alone it waits for the next sample.
   const passed = sample.value > 0 || (rules.other_stands === true && riseToEnd(before, rules) > 0);
-  if (wrapped !== null && passed && plausible(wrapped, before)) {
+  const lostTotal = rules.restarted === true && rules.resets !== false;
+  if (wrapped !== null && passed && !lostTotal && plausible(wrapped, before)) {
     return believe(sample, wrapped, 'wrapped');
   }
   const held = hold(before, sample, plausible);

@@ -13,6 +13,7 @@ import { lastDailyReset } from './daily-reset.ts';
 import { type Draft, place } from './placing.ts';
 import { noStarts, type TakenStarts } from './reading-start.ts';
 import { type Account, compare } from './second-account.ts';
+import { sideBySide } from './side-by-side.ts';
 import { isOfZone, zoneStep } from './zone.ts';
 
 export interface MeterState {
@@ -159,8 +160,8 @@ function totalsStep(
     const before = counters[target];
     const sample = { value, at: believed.span.to };
     const reset = resetSince(state, record, before, sample.at);
-    const other_stands = totals.some((other) => other.target !== target && other.value > 0);
-    const rules = { modulus, resets, people_per_minute_max, reset, other_stands };
+    const others = sideBySide(state.totals, totals, target);
+    const rules = { modulus, resets, people_per_minute_max, reset, ...others };
     const result = advance(before, sample, rules);
     counters[target] = result.counter;
     pending[target] += result.people;

@@ -98,6 +98,18 @@ test('who takes the out counter to exactly 0 is counted when nobody follows, but
   ).toBe(0);
 });
 
+test('a device that lost its totals while nobody asked has not run over', () => {
+  const at = (hours: number, i: number, o: number) => {
+    return { record: totals({ in: i, out: o }), at: noon + hours * 3_600_000 };
+  };
+  const night = [at(0, 40_000, 39_900), at(8, 4, 2), at(8.001, 4, 3), at(8.1, 5, 3)];
+  const readings = run(night);
+  expect(readings.reduce((sum, each) => sum + each.in, 0)).toBe(5);
+  expect(readings.reduce((sum, each) => sum + each.out, 0)).toBe(3);
+  const both = run([at(0, 65_000, 64_900), at(8, 400, 300), at(8.1, 400, 300)]);
+  expect(both.reduce((sum, each) => sum + each.in + each.out, 0)).toBe(2 * 936);
+});
+
 test('a delta with its own interval becomes one reading of that interval', () => {
   const [reading] = run([
     { record: delta({ in: 3, out: 1 }, noon, noon + 60_000), at: noon + 61_000 },
