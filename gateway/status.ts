@@ -90,7 +90,7 @@ export async function gatewayStatus(
   };
 }
 
-/** The wire takes so many; what has not changed for longest, HQ has known for longest. */
+/** The wire takes so many; the next heartbeat tells what this one leaves out, for what HQ knows comes last. */
 const losses_told_max = 1_000;
 
 export async function heartbeatOf(parts: StatusParts): Promise<Heartbeat> {

@@ -32,7 +32,7 @@ export class Ledger {
     return this.#statements.totals.all() as QuarantineTotal[];
   }
 
-  /** What HQ is to know from the present gateway; what changed last comes first. */
+  /** What HQ is to know from the present gateway; first what it was not told, what changed last before the rest. */
   report(): EpochTotal[] {
     return this.#statements.report.all() as EpochTotal[];
   }
@@ -61,7 +61,7 @@ function prepareAll(connection: Connection) {
     ),
     report: prepare(
       `SELECT epoch, source, reason, count - moved AS count FROM losses
-       WHERE count > moved ORDER BY last_at DESC, epoch, source, reason`,
+       WHERE count > moved ORDER BY count <= told, last_at DESC, epoch, source, reason`,
     ),
     told: prepare(
       `UPDATE losses SET told = moved + @count

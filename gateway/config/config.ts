@@ -9,7 +9,11 @@ import { FootbridgeError } from '../../shared/runtime/errors.ts';
 import { filterFault } from '../sources/topic-filter.ts';
 import { problemText, readYaml } from './yaml.ts';
 
-const name = z.string().regex(/^[a-z0-9][a-z0-9-]*$/, { error: 'use lower-case words with "-"' });
+/** HQ takes no longer one, and a gateway whose heartbeat it refuses delivers nothing. */
+const name = z
+  .string()
+  .max(100)
+  .regex(/^[a-z0-9][a-z0-9-]*$/, { error: 'use lower-case words with "-"' });
 const host = z.string().min(1);
 const port = z.number().int().min(0).max(65_535);
 
@@ -197,7 +201,15 @@ export const configSchema = z.strictObject({
     })
     .prefault({}),
   /** How often a polled counter becomes a reading; boundaries lie on multiples of it. */
-  report_interval_s: z.number().int().min(1).max(900).default(60),
+  report_interval_s: z
+    .number()
+    .int()
+    .min(1)
+    .max(900)
+    .refine((seconds) => 900 % seconds === 0, {
+      error: 'does not divide a quarter hour; use for example 30, 60 or 300',
+    })
+    .default(60),
   /** HQ calls a gateway offline after 180 s without one. */
   heartbeat_interval_s: z.number().int().min(1).max(60).default(60),
   send_interval_s: z.number().min(0.1).max(600).default(5),
@@ -208,6 +220,7 @@ export const configSchema = z.strictObject({
   sources: z
     .array(sourceSchema)
     .min(1)
+    .max(100)
     .default(defaultSources.map((source) => mqttListen.parse(source)))
     .superRefine((sources, context) => {
       sources.forEach((source, i) => {

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { FootbridgeError } from '../../shared/runtime/errors.ts';
-import { sensorIdSchema } from '../../shared/wire/names.ts';
+import { sensorIdSchema, text } from '../../shared/wire/names.ts';
 import { directions } from '../meters/direction.ts';
 import { recordMappings } from '../profiles/mapping-schema.ts';
 import type { Profile } from '../profiles/profile.ts';
@@ -14,7 +14,7 @@ export const sensorSchema = z.strictObject({
   /** Leaves room for the lines and zones behind it: HQ keeps ids of 100 characters. */
   sensor_id: sensorIdSchema.max(50),
   /** What people call it. */
-  name: z.string().min(1).max(255),
+  name: text(255).min(1),
   profile: z.string().min(1),
   /** Name of the source in the configuration. */
   source: z.string().min(1),

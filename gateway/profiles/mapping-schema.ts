@@ -114,7 +114,7 @@ const faultMapping = z
 const healthMapping = z.strictObject({
   /** Charge in percent; of several batteries the lowest counts, and nothing outside of 0 to 100. */
   battery_pct: z.array(path).default([]),
-  faults: z.array(faultMapping).default([]),
+  faults: z.array(faultMapping).max(50).default([]),
 });
 export type HealthMapping = z.infer<typeof healthMapping>;
 

@@ -52,7 +52,10 @@ const modbusLink = z.strictObject({
 
 export const profileSchema = z
   .strictObject({
-    name: z.string().regex(/^[a-z0-9][a-z0-9-]*$/, { error: 'use lower-case words with "-"' }),
+    name: z
+      .string()
+      .max(100)
+      .regex(/^[a-z0-9][a-z0-9-]*$/, { error: 'use lower-case words with "-"' }),
     title: z.string().min(1),
     transport: z.enum(['mqtt', 'http', 'serial', 'modbus']),
     /** How long this device may be quiet before it counts as silent. */

@@ -157,6 +157,21 @@ describeOnEngines('the ledger of losses at HQ', (engine) => {
     );
   });
 
+  it('has every loss first in some heartbeat, however many one can tell', () => {
+    const disk = new Disk();
+    for (const reason of ['checksum', 'unknown_topic', 'truncated']) disk.lose(1, reason);
+    const heard = new Set<string>();
+    for (let beat = 0; beat < 3; beat += 1) {
+      const { losses, epochs, settled } = disk.log.stats();
+      const told = losses.slice(0, 1);
+      for (const { reason } of told) heard.add(reason);
+      const asked = { epochs, settled, losses: told, held: [], isFirst: false, now: beat };
+      disk.log.reconcile({ epochs: [], counted: [] }, asked);
+    }
+    expect([...heard].sort()).toEqual(['checksum', 'truncated', 'unknown_topic']);
+    disk.end();
+  });
+
   it('does not take the losses of one gateway for those of the next that delivers from its disk', async () => {
     const store = await addTestStore(hq);
     const [before, after] = [await enrolled(store), await enrolled(store)];
