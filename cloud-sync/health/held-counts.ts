@@ -16,8 +16,9 @@ const held_rows_max = 1_000_000;
 const unsubtractable = readingFlags.reset | readingFlags.wrapped;
 
 /**
- * Sums of the readings of each interval, of those that came before the asking process was heard. Those of which HQ has none are left out; where the
- * store has `rows_max` or more to read, all say `is_unclear`, for what is not known cannot be subtracted.
+ * Sums of the readings of each interval, of those that came before the asking process was heard. Those
+ * of which HQ has none are left out; where the store has `rows_max` or more to read, all say so many and
+ * `is_unclear`, for what is not known cannot be subtracted.
  *
  * A sensor whose latest reading is older costs a look at that alone, however far back `since` lies. The
  * others are read once, in the order of the raw tables' key: one range of it in each month's partition.
@@ -48,7 +49,9 @@ export async function countedIn(
          and created_at <= coalesce(to_timestamp($8::float8 / 1000), 'infinity')
        order by "timestamp" limit $6
      ), cut as materialized (select count(*) = $6 as is_cut from found)
-     select h.sensor_id, h.since_ms::bigint as since, count(f.sensor_id) as readings,
+     select h.sensor_id, h.since_ms::bigint as since,
+       -- No log of a gateway holds so many: they are never all its own.
+       case when is_cut then $6 else count(f.sensor_id) end as readings,
        coalesce(sum(f.in_count), 0)::bigint as in,
        coalesce(sum(f.out_count), 0)::bigint as out,
        round(extract(epoch from coalesce(max(f."timestamp" + f.interval_s * interval '1 second'),

@@ -98,7 +98,7 @@ export class Held {
    */
   #left(row: Interval, known: Counted, at_hq: readonly Range[]): readonly CountReading[] | null {
     const own = this.#ownIn(intervalOf(row)).filter((sequence) => holds(at_hq, sequence)).length;
-    if (own >= known.readings) return row.readings;
+    if (own > 0 && own >= known.readings) return row.readings;
     return own === 0 ? remainder(row.readings, known) : null;
   }
 

@@ -75,18 +75,21 @@ async function formerGateway(setting: Setting, force: boolean): Promise<string |
     const { store, organization } = readCredential(setting.files.credential);
     throw new FootbridgeError('already_enrolled', `store ${store} of ${organization}`);
   }
-  const { buffered, gateway_id } = await bufferOf(setting);
-  return buffered === 0 ? undefined : (gateway_id ?? undefined);
+  const { buffered, held, undated, gateway_id } = await bufferOf(setting);
+  const isEmpty = buffered === 0 && held.length === 0 && undated === 0;
+  return isEmpty ? undefined : (gateway_id ?? undefined);
 }
 
+type Waiting = Pick<BufferStats, 'buffered' | 'held' | 'undated' | 'gateway_id'>;
+
 /** Of a running daemon, else of its file. The credential may be damaged; whose the readings are stands here. */
-async function bufferOf({ files }: Setting): Promise<Pick<BufferStats, 'buffered' | 'gateway_id'>> {
+async function bufferOf({ files }: Setting): Promise<Waiting> {
   try {
     return (await askDaemon<GatewayStatus>(files.socket, 'GET', '/status')).buffer;
   } catch (error) {
     if (!(error instanceof FootbridgeError && error.code === 'not_running')) throw error;
   }
-  if (!existsSync(files.buffer)) return { buffered: 0, gateway_id: null };
+  if (!existsSync(files.buffer)) return { buffered: 0, held: [], undated: 0, gateway_id: null };
   const { ReadingLog } = await import('../buffer/reading-log.ts');
   const { openBufferForReading } = await import('../buffer/schema.ts');
   const log = new ReadingLog(openBufferForReading(files.buffer), null);

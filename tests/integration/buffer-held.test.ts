@@ -91,6 +91,18 @@ test('readings of its own log are its own too where HQ’s answer to them is sti
   log.close();
 });
 
+test('an interval of which HQ could not read all is not counted beside what it may have', () => {
+  const unread = { ...known, readings: 0, in: 0, until: start + 20 * minute, is_unclear: true };
+  for (const readings of [0, 1_000_000]) {
+    const log = holding([count(0, 10, 3), count(12, 13, 4)].slice(0, readings === 0 ? 1 : 2));
+    expect(hear(log, [{ ...unread, readings }])).toMatchObject({
+      ...{ buffered: 0, held: 0 },
+      quarantined: [{ reason: 'counted_by_lost_life', count: 1 }],
+    });
+    log.close();
+  }
+});
+
 test('beside readings of its own log nobody can tell what another life delivered', () => {
   const log = holding([count(0, 10, 3), count(12, 13, 4)]);
   const mixed = { ...known, readings: 2, in: 6, until: start + 15 * minute };

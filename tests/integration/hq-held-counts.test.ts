@@ -196,8 +196,8 @@ describeOnEngines('counted in an interval that is held', (engine) => {
         countedIn(tx, identityOf(), { held }, rows_max),
       );
     expect(await cut(3)).toMatchObject([
-      { sensor_id: 'back-door', is_unclear: true, until },
-      { sensor_id: 'front-door', is_unclear: true },
+      { sensor_id: 'back-door', readings: 3, is_unclear: true, until },
+      { sensor_id: 'front-door', readings: 3, is_unclear: true },
     ]);
     expect(await cut(5)).toMatchObject([{ in: 3 }, { in: 7, is_unclear: false }]);
   });
