@@ -251,7 +251,9 @@ export class Pipeline {
     const before = forDevice(known, metered.metered_device);
     const { report_interval_ms, log } = this.#options;
     const turned = turn(record, metered.direction);
-    const after = step(before, sensor_id, turned, { received_at, report_interval_ms, flags });
+    const isResumed = this.#resumed.has(sensor_id);
+    const times = { received_at, report_interval_ms, flags, isResumed };
+    const after = step(before, sensor_id, turned, times);
     this.#meters.set(sensor_id, after.state);
     this.tally.add(sensor_id, before.pending, after, received_at);
     if (dedupe_key !== null) this.#keys.add(sensor_id, dedupe_key);

@@ -45,6 +45,8 @@ export interface BufferOptions {
   readonly quota_bytes: number;
   /** Delivered readings that stay; missing: as many as a restart looks at. */
   readonly delivered_rows?: number;
+  /** The newest readings, which stay as they are at the quota; missing: as many as a restart looks at. */
+  readonly rows_kept?: number;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -77,6 +79,7 @@ export class ReadingBuffer {
       now: options.clock.now(),
       quota_bytes: options.quota_bytes,
       delivered_rows: options.delivered_rows,
+      rows_kept: options.rows_kept,
     };
     this.#worker = new Worker(new URL('./writer-thread.js', import.meta.url), { workerData });
     this.#worker.on('message', (answer: WriterAnswer) => this.#settleCall(answer));

@@ -58,4 +58,5 @@ export interface WriterData {
   readonly now: number;
   readonly quota_bytes: number;
   readonly delivered_rows: number | undefined;
+  readonly rows_kept: number | undefined;
 }

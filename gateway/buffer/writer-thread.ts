@@ -19,8 +19,12 @@ import type {
   WriterRequest,
 } from './writer-protocol.ts';
 
-const { path, epoch, now, quota_bytes, delivered_rows } = workerData as WriterData;
-const limits = { quota_bytes, ...(delivered_rows === undefined ? {} : { delivered_rows }) };
+const { path, epoch, now, quota_bytes, delivered_rows, rows_kept } = workerData as WriterData;
+const limits = {
+  quota_bytes,
+  ...(delivered_rows === undefined ? {} : { delivered_rows }),
+  ...(rows_kept === undefined ? {} : { rows_kept }),
+};
 const port = parentPort;
 if (port === null) throw new Error('writer-thread.ts runs as a worker');
 

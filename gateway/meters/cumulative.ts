@@ -62,7 +62,7 @@ const transient_ms = 5 * 60_000;
 /** So near its end a counter that reads 0 may have passed it; its next step tells. */
 const near_end_share = 0.02;
 /** A total restored from an older saved value must outlast any replay. */
-const small_fall_ms = 15 * 60_000;
+export const small_fall_ms = 15 * 60_000;
 
 export function advance(before: Counter | null, sample: Sample, rules: CounterRules): Advance {
   if (before === null) return believe(sample, 0, 'baseline');

@@ -8,7 +8,13 @@
 import { type Reading, readingFlags } from '../../shared/wire/reading.ts';
 import type { Measure, MeasureRecord } from '../profiles/measure.ts';
 import { believe } from './believed-time.ts';
-import { advance, type Counter, type CounterNote, type CounterRules } from './cumulative.ts';
+import {
+  advance,
+  type Counter,
+  type CounterNote,
+  type CounterRules,
+  small_fall_ms,
+} from './cumulative.ts';
 import { lastDailyReset } from './daily-reset.ts';
 import { type Draft, place } from './placing.ts';
 import { noStarts, type TakenStarts } from './reading-start.ts';
@@ -66,6 +72,8 @@ export interface StepTimes {
   readonly report_interval_ms: number;
   /** {@link readingFlags} of every reading that this record has a part in; missing: none. */
   readonly flags?: number;
+  /** The interval began before the start: what it holds is compared with what HQ has of it. */
+  readonly isResumed?: boolean;
 }
 
 /** The clock may be set back by this much without a new start of the interval. */
@@ -235,6 +243,7 @@ function report(
   }
   const period = (time: number) => Math.floor(time / times.report_interval_ms);
   if (period(at) <= period(since)) return { state, readings: [], notes: [] };
+  if (times.isResumed === true && isInDoubt(state, at)) return { state, readings: [], notes: [] };
   const late = at - since > 2 * times.report_interval_ms;
   const draft: Draft = {
     span: { from: since, to: at },
@@ -245,6 +254,14 @@ function report(
   const { starts, readings } = place(state.starts, sensor_id, draft, times.received_at);
   const pending = { in: 0, out: 0, flags: 0 };
   return { state: { ...state, starts, since: at, pending }, readings, notes: [] };
+}
+
+/** People of a total that is not believed yet belong to the interval in which it came. */
+function isInDoubt({ totals }: MeterState, at: number): boolean {
+  return [totals.in, totals.out].some((counter) => {
+    const since = counter?.held?.first.at;
+    return since !== undefined && at - since < small_fall_ms;
+  });
 }
 
 function flagOf(note: CounterNote): number {

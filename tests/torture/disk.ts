@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import {
   closeSync,
   copyFileSync,
+  cpSync,
   existsSync,
   mkdirSync,
   openSync,
@@ -72,6 +73,24 @@ export class ForgetfulDisk {
       if (existsSync(file)) copyFileSync(file, join(durable, name));
       else copyFileSync(join(durable, name), file);
     }
+  }
+
+  /**
+   * What lies on the disk at this moment. Call it while the process stands still.
+   *
+   * @param isSynced without what a power cut might take.
+   */
+  copyTo(folder: string, isSynced: boolean): void {
+    const from = isSynced ? join(this.folder, '.durable') : this.folder;
+    const isFile = (path: string) => path === from || !/(\.durable|\.sock)$/.test(path);
+    cpSync(from, folder, { recursive: true, filter: isFile });
+  }
+
+  /** The disk is what the image says, and nothing else. Call it when the process is dead. */
+  putBack(image: string): void {
+    rmSync(this.folder, { recursive: true });
+    cpSync(image, this.folder, { recursive: true });
+    cpSync(image, join(this.folder, '.durable'), { recursive: true });
   }
 
   close(): void {

@@ -7,6 +7,7 @@ import http from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { systemClock } from '../../shared/runtime/clock.ts';
+import type { Heartbeat } from '../../shared/wire/heartbeat.ts';
 
 /** What happens to each request while it lasts. */
 export type Weather = 'fair' | 'cut' | 'slow' | 'lying' | 'repeating';
@@ -34,6 +35,12 @@ const slow_ms = 1_500;
 /** Requests remembered, to be delivered once more long after their time. */
 const remembered_max = 50;
 
+/** How far HQ was told that an epoch reaches: at least, and at most. */
+interface Told {
+  readonly sure: number;
+  readonly most: number;
+}
+
 export class HqLine {
   readonly #target_port: number;
   readonly #random: () => number;
@@ -42,6 +49,10 @@ export class HqLine {
   /** Connections on which nothing is answered any more. */
   readonly #silent = new Set<Socket>();
   readonly #batches: Carried[] = [];
+  readonly #answered = new Set<Carried>();
+  readonly #told = new Map<string, Told>();
+  /** Requests on their way. */
+  #carrying = 0;
   /** What HQ answered last to some batch: a cache on the way may show it to another. */
   #stale = '';
   #weather: Weather = 'fair';
@@ -69,6 +80,22 @@ export class HqLine {
   /** Half-open: of what is connected now nothing comes back, and nobody is told. */
   fallSilent(): void {
     for (const socket of this.#sockets) this.#silent.add(socket);
+  }
+
+  /** Nothing is on its way between the store and HQ any more. */
+  async quiet(): Promise<void> {
+    while (this.#carrying > 0) await clock.sleep(5);
+  }
+
+  /** Only batches that HQ has answered come again. */
+  forgetUnanswered(): void {
+    const answered = this.#batches.filter((batch) => this.#answered.has(batch));
+    this.#batches.splice(0, this.#batches.length, ...answered);
+  }
+
+  /** What heartbeats said of an epoch, by the sequences it reaches to. */
+  told(epoch: string): Told {
+    return this.#told.get(epoch) ?? { sure: 0, most: 0 };
   }
 
   /** Delivers batches of the past once more, several at once and in any order. */
@@ -101,6 +128,7 @@ export class HqLine {
 
   async #carry(request: http.IncomingMessage, answer: http.ServerResponse): Promise<void> {
     answer.on('error', () => {});
+    this.#carrying += 1;
     try {
       const chunks: Buffer[] = [];
       for await (const chunk of request) chunks.push(chunk as Buffer);
@@ -113,6 +141,8 @@ export class HqLine {
     } catch {
       // HQ is away, or the store has gone: what a cut line shows.
       request.socket.destroy();
+    } finally {
+      this.#carrying -= 1;
     }
   }
 
@@ -136,7 +166,29 @@ export class HqLine {
     if (this.#batches.length > remembered_max) this.#batches.shift();
   }
 
-  async #ask({ path, headers, body }: Carried): Promise<Answer> {
+  async #ask(carried: Carried): Promise<Answer> {
+    this.#carrying += 1;
+    try {
+      this.#note(carried, 'most');
+      const answer = await this.#exchange(carried);
+      if (answer.status === 200) this.#note(carried, 'sure');
+      return answer;
+    } finally {
+      this.#carrying -= 1;
+    }
+  }
+
+  #note(carried: Carried, what: keyof Told): void {
+    if (carried.path === '/v1/batches' && what === 'sure') this.#answered.add(carried);
+    if (carried.path !== '/v1/heartbeats') return;
+    const { epochs = [] } = JSON.parse(carried.body.toString()) as Partial<Heartbeat>;
+    for (const { epoch, last_sequence } of epochs) {
+      const told = this.told(epoch);
+      this.#told.set(epoch, { ...told, [what]: Math.max(told[what], last_sequence) });
+    }
+  }
+
+  async #exchange({ path, headers, body }: Carried): Promise<Answer> {
     const asked = http.request({
       createConnection: () => connect(this.#target_port, '127.0.0.1'),
       path,

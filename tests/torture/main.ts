@@ -18,12 +18,20 @@ const tortures: Record<string, { runs: number; load: () => Promise<Torture> }> =
       return async (asked, tell) => {
         const result = await tortureThePath({ ...asked, tell });
         const { kills, power_cuts, scenarios, rows, quarantined, buffered, lost, doubled } = result;
+        const { misstated = 0, with_image = 0, untold, repeated, unclear, coalesced } = result;
         return {
           document: { ...result },
-          isHeld: lost + doubled + buffered === 0,
+          isHeld: lost + doubled + buffered + misstated === 0,
           lines: [
             `${kills} kills, ${power_cuts} power cuts, ${rows} messages: ${lost} lost, ` +
               `${doubled} doubled, ${quarantined} refused and in the ledger, ${buffered} left`,
+            ...(asked.images === undefined
+              ? []
+              : [
+                  `${with_image} readings went with a disk and stand in the ledger (${misstated} wrong), ` +
+                    `${untold} messages before HQ heard of them, ${repeated} came again; ` +
+                    `${unclear} people of totals in quarantine, ${coalesced} readings added to others`,
+                ]),
             scenarios.map(({ name, count }) => `${name} ${count}`).join(', '),
           ],
         };
@@ -110,6 +118,7 @@ const program = new Command('torture')
   .option('--seeds <first-last>', 'one after another, added up in the file of --log')
   .option('--log <file>', 'where done seeds stand; those are left out when it is asked again')
   .option('--kills-per-cut <number>', 'path: kills to a power cut, on average')
+  .option('--images <number>', 'path: so many of the kills put back an older image of the disk')
   .option('--json', 'print one JSON document as the last line')
   .addHelpText(
     'after',
@@ -123,6 +132,7 @@ interface Options {
   readonly seeds?: string;
   readonly log?: string;
   readonly killsPerCut?: string;
+  readonly images?: string;
   readonly json?: boolean;
 }
 const options = program.opts<Options>();
@@ -136,9 +146,11 @@ if (chosen === undefined) {
     const torture = await chosen.load();
     const kills_per_cut =
       options.killsPerCut === undefined ? undefined : Number(options.killsPerCut);
+    const images = options.images === undefined ? undefined : Number(options.images);
     const run = (seed: number) => {
       tell(`seed ${seed}`);
-      return torture({ runs: Number(options.runs ?? chosen.runs), seed, kills_per_cut }, tell);
+      const runs = Number(options.runs ?? chosen.runs);
+      return torture({ runs, seed, kills_per_cut, images }, tell);
     };
     const { lines, document, isHeld } = await (options.seeds === undefined
       ? run(Number(options.seed ?? Math.floor(systemClock.random() * 1e6)))

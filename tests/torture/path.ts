@@ -8,9 +8,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '../../shared/runtime/clock.ts';
 import { seededRandom } from '../../shared/runtime/seeded-random.ts';
+import { DiskImages } from './disk-images.ts';
+import { type ImageVerdict, judgeImages } from './image-judge.ts';
+import { imageScenarios } from './image-scenarios.ts';
 import { type Scenario, weighted } from './scenarios.ts';
 import { DeltaSensor, PulseCounter } from './sensors.ts';
-import { type HqHour, StoreUnderTorture } from './store-under-torture.ts';
+import { type BufferLimits, type HqHour, StoreUnderTorture } from './store-under-torture.ts';
 import { TotalSensor } from './total-sensor.ts';
 
 const clock = systemClock;
@@ -23,7 +26,8 @@ const refused_ms = 600 * 24 * hour_ms;
 /** Looked at twice a second: by looks, so that a machine that stood still is no fault. */
 const settle_looks_max = 360;
 
-export interface TortureResult {
+/** With what is judged beside it where images are put back. */
+export interface TortureResult extends Partial<ImageVerdict> {
   readonly seed: number;
   /** SIGKILLs of gateway, HQ, database and broker, power cuts left out. */
   readonly kills: number;
@@ -40,22 +44,32 @@ export interface TortureResult {
   readonly scenarios: readonly { readonly name: string; readonly count: number }[];
 }
 
+/** Between two people at the pulse counter. */
+const step_ms = 25;
+/** Over the minutes that an image is old, a door is believed 300 people a minute. */
+const believed_step_ms = 250;
+
 export interface PathOptions {
   /** Kills and power cuts to do. */
   readonly runs: number;
   readonly seed: number;
   /** Kills to a power cut, on average; undefined: as the scenarios say. */
   readonly kills_per_cut?: number | undefined;
+  /** Kills that put an older image of the gateway's disk back; what is judged then: image-judge.ts. */
+  readonly images?: number | undefined;
   readonly tell?: (text: string) => void;
 }
 
 export async function tortureThePath(options: PathOptions): Promise<TortureResult> {
-  const { seed } = options;
+  const { seed, tell = () => {} } = options;
   const folder = mkdtempSync(join(tmpdir(), 'footbridge-torture-'));
   const random = seededRandom(seed);
-  const store = new StoreUnderTorture(folder, random);
+  const isOfImages = (options.images ?? 0) > 0;
+  const limits = isOfImages ? imageLimits(random) : undefined;
+  const store = new StoreUnderTorture(folder, random, limits);
   const pulse = new PulseCounter();
   let total: TotalSensor | undefined;
+  let images: DiskImages | undefined;
   try {
     await store.open([...sensor_ids, 'past'], await pulse.listen());
     const before = (age_ms: number) => Math.floor((clock.now() - age_ms) / hour_ms) * hour_ms;
@@ -67,53 +81,89 @@ export async function tortureThePath(options: PathOptions): Promise<TortureResul
       total = new TotalSensor(store.broker_port, clock);
       await total.begin(() => store.hasHeard('total'));
     }
-    for (const sensor of all) sensor.begin();
-    const walking = pulse.walk(clock);
-    const counts = await doHarm(store, options, random);
+    // What HQ refuses of a sum is one reading to its ledger.
+    for (const sensor of limits === undefined ? all : sensors) sensor.begin();
+    const walking = pulse.walk(clock, isOfImages ? believed_step_ms : step_ms);
+    if (isOfImages) {
+      // An image from before a counter's first total would leave out who walked until the next.
+      while (pulse.walked === 0) await clock.sleep(25);
+      images = new DiskImages(store, all, random);
+    }
+    const besides = images === undefined ? [] : imageScenarios(images, options, random);
+    const counts = await doHarm(store, options, random, besides);
     store.clock.setRight();
     await Promise.all(all.map((sensor) => sensor.finish()));
     pulse.hold();
     total?.hold();
     await walking;
-    return { seed, ...counts, ...(await judge(store, { sensors, past, pulse, total })) };
+    if (images === undefined) {
+      return { seed, ...counts, ...(await judge(store, { sensors, past, pulse, total })) };
+    }
+    const totals = [
+      { sensor_id: 'pulse', walked: pulse.walked },
+      ...(total === undefined ? [] : [total]),
+    ];
+    const verdict = await judgeImages(store, { sensors, past, totals, images }, tell);
+    return { seed, ...counts, ...verdict };
   } finally {
     await total?.close();
     await store.close();
+    images?.close();
     pulse.close();
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+/** Of two stores in three, so that a line that is away for seconds takes the buffer to its quota. */
+function imageLimits(random: () => number): BufferLimits | undefined {
+  const quota_bytes = 1024 * Math.round(64 + random() * 48);
+  return random() < 0.67 ? { quota_bytes, rows_kept: 400 } : undefined;
 }
 
 async function doHarm(
   store: StoreUnderTorture,
   { runs, kills_per_cut, tell = () => {} }: PathOptions,
   random: () => number,
+  besides: readonly Scenario[],
 ): Promise<Pick<TortureResult, 'kills' | 'power_cuts' | 'scenarios'>> {
-  const missing = [store.hasBroker ? '' : 'broker', store.clock.isInstalled ? '' : 'clock'];
-  const scenarios = weighted(kills_per_cut).filter(
+  // An interval that two lives date by clocks days apart is two intervals to HQ.
+  const hasClock = store.clock.isInstalled && besides.length === 0;
+  const missing = [store.hasBroker ? '' : 'broker', hasClock ? '' : 'clock'];
+  const scenarios = [...weighted(kills_per_cut), ...besides].filter(
     ({ needs = 'none' }) => !missing.includes(needs),
   );
   const done = new Map(scenarios.map((scenario) => [scenario, 0]));
   const of = (kind: Scenario['kind']) =>
     [...done].reduce((sum, [scenario, count]) => (scenario.kind === kind ? sum + count : sum), 0);
-  while (of('kill') + of('power_cut') < runs) {
+  for (let total = 0; total < runs; total = of('kill') + of('power_cut')) {
     await clock.sleep(random() * 400);
-    const scenario = drawn(scenarios, random);
+    const scenario = drawn(scenarios, { random, left: runs - total, done });
     await scenario.happen(store, 50 + random() * 500);
     done.set(scenario, (done.get(scenario) ?? 0) + 1);
-    const total = of('kill') + of('power_cut');
-    if (scenario.kind !== 'other' && total % 25 === 0) tell(`${total} of ${runs}`);
+    if (scenario.kind !== 'other' && (total + 1) % 25 === 0) tell(`${total + 1} of ${runs}`);
   }
   const counted = [...done].map(([{ name }, count]) => ({ name, count }));
   return { kills: of('kill'), power_cuts: of('power_cut'), scenarios: counted };
 }
 
-function drawn(scenarios: readonly Scenario[], random: () => number): Scenario {
+interface Drawing {
+  readonly random: () => number;
+  /** Kills and power cuts that are still to do. */
+  readonly left: number;
+  readonly done: ReadonlyMap<Scenario, number>;
+}
+
+/** One that is to happen so many times does. */
+function drawn(all: readonly Scenario[], { random, left, done }: Drawing): Scenario {
+  const owed = (one: Scenario) => (one.times ?? Number.POSITIVE_INFINITY) - (done.get(one) ?? 0);
+  const due = all.find((one) => left <= owed(one) && one.times !== undefined);
+  if (due !== undefined) return due;
+  const scenarios = all.filter((one) => owed(one) > 0);
   const weights = scenarios.reduce((sum, { weight }) => sum + weight, 0);
-  let left = random() * weights;
+  let place = random() * weights;
   for (const scenario of scenarios) {
-    left -= scenario.weight;
-    if (left < 0) return scenario;
+    place -= scenario.weight;
+    if (place < 0) return scenario;
   }
   return scenarios[0] as Scenario;
 }

@@ -10,6 +10,8 @@ export interface Scenario {
   readonly weight: number;
   readonly kind: 'kill' | 'power_cut' | 'other';
   readonly needs?: 'broker' | 'clock';
+  /** Not more often, and no less. */
+  readonly times?: number;
   readonly happen: (store: StoreUnderTorture, pause_ms: number) => Promise<void>;
 }
 

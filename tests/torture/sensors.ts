@@ -12,7 +12,7 @@ export interface HourTruth {
   people: number;
 }
 
-const interval_ms = 10_000;
+export const interval_ms = 10_000;
 const hour_ms = 3_600_000;
 /** Messages a sensor has under way; it waits for acknowledgements beyond that. */
 const window = 20;
@@ -42,6 +42,15 @@ export class QosOneLink {
 
   get waiting(): number {
     return this.#unacknowledged.size;
+  }
+
+  /** Payloads that wait for their acknowledgement. */
+  get unacknowledged(): string[] {
+    return [...this.#unacknowledged.values()].map(({ payload }) => payload);
+  }
+
+  get isConnected(): boolean {
+    return this.#isConnected;
   }
 
   publish(topic: string, payload: string): void {
@@ -89,23 +98,33 @@ export class QosOneLink {
 export class DeltaSensor {
   readonly sensor_id: string;
   readonly hours = new Map<number, HourTruth>();
+  /** First interval, a whole hour, ms since the epoch. */
+  readonly start: number;
   readonly #clock: Clock;
   readonly #link: QosOneLink;
-  readonly #start: number;
   readonly #stop = new AbortController();
   #sent = 0;
   #running: Promise<void> = Promise.resolve();
 
-  /** @param start first interval, a whole hour, ms since the epoch. */
   constructor(sensor_id: string, port: number, start: number, clock: Clock) {
     this.sensor_id = sensor_id;
     this.#clock = clock;
-    this.#start = start;
+    this.start = start;
     this.#link = new QosOneLink(sensor_id, port, clock);
   }
 
+  /** Messages so far; they are numbered from 0, and each covers the interval of its number. */
   get sent(): number {
     return this.#sent;
+  }
+
+  get isConnected(): boolean {
+    return this.#link.isConnected;
+  }
+
+  /** Numbers of the messages that it will send again. */
+  get unacknowledged(): number[] {
+    return this.#link.unacknowledged.map((payload) => JSON.parse(payload).id - 1);
   }
 
   begin(): void {
@@ -124,8 +143,8 @@ export class DeltaSensor {
     while (!this.#stop.signal.aborted) {
       await this.#clock.sleep(pause_ms, this.#stop.signal);
       if (this.#link.waiting >= window) continue;
-      const from = this.#start + this.#sent * interval_ms;
-      const people = 1 + (this.#sent % 3);
+      const from = this.start + this.#sent * interval_ms;
+      const people = peopleIn(this.#sent);
       this.#sent += 1;
       const hour = Math.floor(from / hour_ms) * hour_ms;
       const truth = this.hours.get(hour) ?? { readings: 0, people: 0 };
@@ -140,6 +159,10 @@ export class DeltaSensor {
       this.#link.publish(`counters/${this.sensor_id}`, JSON.stringify(message));
     }
   }
+}
+
+export function peopleIn(message: number): number {
+  return 1 + (message % 3);
 }
 
 /** A pulse counter with one 16-bit register pair that counts on, whoever is killed. */
@@ -164,9 +187,10 @@ export class PulseCounter {
     return this.#walked;
   }
 
-  async walk(clock: Clock): Promise<void> {
+  /** @param step_ms from one person to the next. */
+  async walk(clock: Clock, step_ms: number): Promise<void> {
     while (!this.#stop.signal.aborted) {
-      await clock.sleep(25, this.#stop.signal);
+      await clock.sleep(step_ms, this.#stop.signal);
       // The second question shows that the answer to the first, the baseline, is on disk.
       if (this.#answers < 2) continue;
       this.#walked += 1;

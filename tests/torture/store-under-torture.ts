@@ -1,9 +1,12 @@
 /** HQ and one store as separate processes that can be killed, cut off and robbed of their power. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { openEmbeddedPostgres } from '../../cloud-sync/db/embedded-postgres.ts';
+import { runOnce } from '../../cloud-sync/db/pool.ts';
 import type { GatewayStatus } from '../../gateway/status.ts';
 import { systemClock } from '../../shared/runtime/clock.ts';
 import { seededRandom } from '../../shared/runtime/seeded-random.ts';
@@ -23,6 +26,13 @@ const settings = {
   retry_max_s: 1,
 };
 
+const small_gateway = fileURLToPath(new URL('small-gateway.js', import.meta.url));
+
+export interface BufferLimits {
+  readonly quota_bytes: number;
+  readonly rows_kept: number;
+}
+
 export interface HqHour {
   readonly sensor_id: string;
   readonly start_time: string;
@@ -34,6 +44,7 @@ export class StoreUnderTorture {
   readonly disk: ForgetfulDisk;
   /** The gateway's. */
   readonly clock: WrongClock;
+  readonly #buffer_limits: BufferLimits | undefined;
   readonly #hq_data: string;
   readonly #config: string;
   readonly #broker_config: string;
@@ -47,7 +58,9 @@ export class StoreUnderTorture {
   /** Between the gateway and HQ; undefined before `open`. */
   line: HqLine | undefined;
 
-  constructor(folder: string, random: () => number) {
+  /** @param buffer_limits in place of the settings', see small-gateway.ts. */
+  constructor(folder: string, random: () => number, buffer_limits?: BufferLimits) {
+    this.#buffer_limits = buffer_limits;
     this.disk = new ForgetfulDisk(folder, random);
     this.#hq_data = join(folder, 'hq');
     this.#config = join(folder, 'footbridge.yaml');
@@ -125,7 +138,7 @@ export class StoreUnderTorture {
 
   async startHq(): Promise<void> {
     const where = ['--data-dir', this.#hq_data, '--listen', `127.0.0.1:${this.#hq_port}`];
-    this.#hq = this.#spawn('footbridge-hq', ['serve', ...where], {});
+    this.#hq = this.#spawn(entry['footbridge-hq'], ['serve', ...where], {});
     await listening(this.#hq_port, 60_000);
   }
 
@@ -141,13 +154,29 @@ export class StoreUnderTorture {
   }
 
   async startGateway(): Promise<void> {
-    const parameters = ['--config', this.#config, 'run'];
-    this.#gateway = this.#spawn('footbridge', parameters, this.#gatewayEnvironment());
+    const { quota_bytes, rows_kept } = this.#buffer_limits ?? {};
+    const [program, ...parameters] =
+      quota_bytes === undefined
+        ? [entry.footbridge, '--config', this.#config, 'run']
+        : [small_gateway, this.#config, `${quota_bytes}`, `${rows_kept}`];
+    this.#gateway = this.#spawn(program, parameters, this.#gatewayEnvironment());
     await listening(this.mqtt_port, 60_000);
   }
 
   async killGateway(): Promise<void> {
     if (this.#gateway !== undefined) await end(this.#gateway, 'SIGKILL');
+  }
+
+  /** Everything in the gateway stands still meanwhile, as a virtual machine does for its snapshot. */
+  async whileFrozen(work: () => void): Promise<void> {
+    const process = this.#gateway;
+    process?.kill('SIGSTOP');
+    try {
+      while (process !== undefined && !isStopped(process.pid)) await clock.sleep(1);
+      work();
+    } finally {
+      process?.kill('SIGCONT');
+    }
   }
 
   /** Without Debian's mosquitto there is no broker to kill. */
@@ -188,6 +217,16 @@ export class StoreUnderTorture {
     return (heard?.last_seen_at ?? null) !== null;
   }
 
+  /** Asks HQ's database itself, past row security. */
+  async askHq<T extends Record<string, unknown>>(text: string): Promise<T[]> {
+    const server = await openEmbeddedPostgres({ data_dir: this.#hq_data, clock });
+    try {
+      return await runOnce(server.ownerUrl(), (query) => query<T>(text));
+    } finally {
+      await server.stop();
+    }
+  }
+
   async hours(): Promise<HqHour[]> {
     const asked = ['report', 'hours', '--org', 'acme', '--store', 'lab', '--as', 'a@acme.example'];
     return (await this.#onHq<{ hours: HqHour[] }>(...asked)).hours;
@@ -210,13 +249,9 @@ export class StoreUnderTorture {
     await this.startHq();
   }
 
-  #spawn(
-    name: keyof typeof entry,
-    parameters: string[],
-    environment: NodeJS.ProcessEnv,
-  ): ChildProcess {
+  #spawn(program: string, parameters: string[], environment: NodeJS.ProcessEnv): ChildProcess {
     const log = process.env['FOOTBRIDGE_TEST_LOG'] === undefined ? 'ignore' : 'inherit';
-    return spawn(process.execPath, [entry[name], ...parameters], {
+    return spawn(process.execPath, [program, ...parameters], {
       stdio: ['ignore', 'ignore', log],
       env: { ...process.env, FOOTBRIDGE_LOG_LEVEL: 'error', ...environment },
     });
@@ -245,4 +280,13 @@ export class StoreUnderTorture {
     );
     if (done.code !== 0) throw new Error(`footbridge ${parameters.join(' ')}: ${done.stderr}`);
   }
+}
+
+/** Every thread, as Linux says it (proc(5), "state"). */
+function isStopped(pid: number | undefined): boolean {
+  const tasks = `/proc/${pid}/task`;
+  if (!existsSync(tasks)) return true;
+  return readdirSync(tasks).every((task) =>
+    /\) [TZX]/.test(readFileSync(join(tasks, task, 'stat'), 'utf8')),
+  );
 }

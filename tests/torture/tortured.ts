@@ -6,6 +6,8 @@ export interface Asked {
   readonly seed: number;
   /** Of the path: kills to a power cut; undefined: as the scenarios say. */
   readonly kills_per_cut?: number | undefined;
+  /** Of the path: kills that put an image of the gateway's disk back. */
+  readonly images?: number | undefined;
 }
 
 /** A run under torture; `isHeld` says whether the law held. */
