@@ -32,7 +32,11 @@ export function reconcile(hq: Pick<HqMemory, 'epochs'>, asked: Asked, log: LogPa
   const gained = asked.isFirst ? delivery.notBegun(without(known, delivery.settled)) : [];
   for (const range of gained) sums.takeApart(known, range);
   if (lost.length > 0 || gained.length > 0) delivery.remember({ gained, lost });
-  for (const range of gone) quarantine.add(forgotten(range, asked.now), size(range));
+  const inSums = sums.giveUp(lost, oldest_kept);
+  gone.forEach((range, at) => {
+    const readings = size(range) + (at === gone.length - 1 ? inSums : 0);
+    quarantine.add(forgotten(range, asked.now), readings);
+  });
   return { gained: sizeOf(gained), lost: sizeOf(lost) };
 }
 

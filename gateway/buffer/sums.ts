@@ -60,6 +60,20 @@ export class Sums {
     this.#forget.run(last_sequence - sum_span_max);
   }
 
+  /**
+   * Rows before `oldest` are gone, and HQ has `lost` some that were sums: no batch leaves their parts out
+   * for them any more.
+   *
+   * @returns how many of those parts come later.
+   */
+  giveUp(lost: readonly Range[], oldest: number): number {
+    const near = { first_sequence: oldest - sum_span_max, last_sequence: oldest - 1 };
+    const gone = this.#in(near).filter(({ sequence }) => holds(lost, sequence));
+    for (const { sequence } of gone) this.#remove.run(sequence);
+    const parts = gone.flatMap((sum) => unpackParts(sum.parts));
+    return parts.filter(({ sequence }) => sequence >= oldest && holds(lost, sequence)).length;
+  }
+
   overlap({ first_sequence, last_sequence }: Range): Overlap {
     const absent: number[] = [];
     const included: number[] = [];
