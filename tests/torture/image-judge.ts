@@ -154,10 +154,12 @@ function placesOf({ places }: DiskImages, name: MessageName) {
 function compareLedger(hq: HqContents, store: StoreUnderTorture, { parts }: DiskImages) {
   const lost = new Map<string, Set<number>>();
   const breaches: string[] = [];
+  let misstated = 0;
   for (const { epoch, first, last } of parts) {
     const reached = hq.epochs.get(epoch)?.reached ?? 0;
     const told = store.line?.told(epoch) ?? { sure: 0, most: 0 };
     if (reached < told.sure || reached > Math.max(told.most, settledUpTo(hq, epoch))) {
+      misstated += 1;
       breaches.push(`HQ believes ${epoch} reached ${reached}, told ${told.sure} to ${told.most}`);
     }
     const sequences = lost.get(epoch) ?? new Set();
@@ -166,7 +168,6 @@ function compareLedger(hq: HqContents, store: StoreUnderTorture, { parts }: Disk
       if (!isSettled(hq, { epoch, sequence })) sequences.add(sequence);
     }
   }
-  let misstated = 0;
   for (const epoch of new Set([...lost.keys(), ...hq.with_image.keys()])) {
     const [gone, noted] = [lost.get(epoch)?.size ?? 0, hq.with_image.get(epoch) ?? 0];
     misstated += Math.abs(gone - noted);
@@ -174,7 +175,7 @@ function compareLedger(hq: HqContents, store: StoreUnderTorture, { parts }: Disk
       breaches.push(`${gone} of ${epoch} went with a disk, the ledger says ${noted}`);
   }
   const with_image = [...hq.with_image.values()].reduce((sum, count) => sum + count, 0);
-  return { misstated: misstated + breaches.length, with_image, breaches };
+  return { misstated, with_image, breaches };
 }
 
 function settledUpTo(hq: HqContents, epoch: string): number {
