@@ -19,7 +19,7 @@ import type { Measured } from './main.ts';
 const clock = systemClock;
 const sensors = 50;
 const messages = 100_000;
-const rounds = 3;
+const rounds = 5;
 const dist = fileURLToPath(new URL('../', import.meta.url));
 const mosquitto = '/usr/sbin/mosquitto';
 /** How many messages each of 50 sensors has under way; 1,000 in all, as the receive maximum. */
