@@ -35,6 +35,8 @@ type Numbers = readonly [
 ];
 const defaults = [null, null, null, null, 0, 0, 0, 0, 0] as const;
 
+const inColumns = new Set<keyof MeterState>(['totals', 'since', 'pending', 'starts', 'device']);
+
 /** A meter as the writer thread takes it, in the order of the columns. */
 export type KeptMeter = readonly [
   device: string | null,
@@ -46,7 +48,7 @@ export type KeptMeter = readonly [
 
 /** What goes to the file of a meter. */
 export function keptMeter(state: MeterState): KeptMeter {
-  const { totals, since, pending, starts, device, ...rest } = state;
+  const { totals, since, pending, starts, device } = state;
   const zero = starts.second * 1000;
   // A total that waits for the next sample is rare, and more than two numbers.
   const arePlain = isPlain(totals.in) && isPlain(totals.out);
@@ -62,14 +64,21 @@ export function keptMeter(state: MeterState): KeptMeter {
     starts.displaced,
   ];
   while (numbers.length > 0 && numbers.at(-1) === defaults[numbers.length - 1]) numbers.pop();
-  const others = arePlain ? rest : { ...rest, totals };
   return [
     device ?? null,
     starts.second,
     since === null ? null : since - zero,
     numbers.length === 0 ? null : JSON.stringify(numbers),
-    Object.keys(others).length === 0 ? null : JSON.stringify(others),
+    restOf(state, arePlain),
   ];
+}
+
+/** What has no column of its own, as JSON; null: nothing, which is what most meters have. */
+function restOf(state: MeterState, arePlain: boolean): string | null {
+  const names = Object.keys(state) as (keyof MeterState)[];
+  const others = names.filter((name) => !inColumns.has(name) || (name === 'totals' && !arePlain));
+  if (others.length === 0) return null;
+  return JSON.stringify(Object.fromEntries(others.map((name) => [name, state[name]])));
 }
 
 function isPlain(counter: Counter | null): boolean {

@@ -2,9 +2,8 @@
  * The buffer as the rest of the gateway sees it: append an entry, and the promise resolves when it
  * is on disk. Entries that arrive together share one transaction and one fsync.
  */
-import { Worker } from 'node:worker_threads';
 import type { Clock } from '../../shared/runtime/clock.ts';
-import { type ErrorCode, errorText, FootbridgeError } from '../../shared/runtime/errors.ts';
+import { errorText, FootbridgeError } from '../../shared/runtime/errors.ts';
 import type { Log } from '../../shared/runtime/log.ts';
 import { type CommitMode, CommitPace } from './commit-pace.ts';
 import type { OutgoingBatch } from './delivery.ts';
@@ -21,7 +20,8 @@ import type {
   UndatedRow,
 } from './entry.ts';
 import { type Group, GroupDraft } from './group.ts';
-import type { Operation, WriterAnswer, WriterData, WriterOperations } from './writer-protocol.ts';
+import { Writer } from './writer.ts';
+import type { WriterOperations } from './writer-protocol.ts';
 
 /** A group this large is written at once. */
 const group_entries_max = 500;
@@ -54,9 +54,7 @@ export interface BufferOptions {
 export class ReadingBuffer {
   readonly #clock: Clock;
   readonly #log: Log;
-  readonly #worker: Worker;
-  readonly #calls = new Map<number, { resolve(result: never): void; reject(error: Error): void }>();
-  #calls_made = 0;
+  readonly #writer: Writer;
   #open: OpenGroup | undefined;
   #writing = false;
   readonly #mode: CommitMode;
@@ -73,20 +71,10 @@ export class ReadingBuffer {
     this.#log = options.log;
     this.#mode = options.mode;
     this.#pace = new CommitPace(options.mode, options.clock.monotonic());
-    const workerData: WriterData = {
-      path: options.path,
-      epoch: options.clock.uuid(),
-      now: options.clock.now(),
-      quota_bytes: options.quota_bytes,
-      delivered_rows: options.delivered_rows,
-      rows_kept: options.rows_kept,
-    };
-    this.#worker = new Worker(new URL('./writer-thread.js', import.meta.url), { workerData });
-    this.#worker.on('message', (answer: WriterAnswer) => this.#settleCall(answer));
-    // A writer that died took its connection along; only a restart finds out what it had written.
-    this.#worker.on('error', (error) => {
-      throw error;
-    });
+    const { path, quota_bytes, delivered_rows, rows_kept, clock, log } = options;
+    const identity = { epoch: clock.uuid(), now: clock.now() };
+    const data = { path, ...identity, quota_bytes, delivered_rows, rows_kept };
+    this.#writer = new Writer(data, (detail) => log.error({ detail }, 'buffer_damaged'));
   }
 
   /**
@@ -99,9 +87,9 @@ export class ReadingBuffer {
   ): Promise<{ buffer: ReadingBuffer; recovered: ReturnType<WriterOperations['recover']> }> {
     const buffer = new ReadingBuffer(options);
     try {
-      return { buffer, recovered: await buffer.#call('recover') };
+      return { buffer, recovered: await buffer.#writer.call('recover') };
     } catch (error) {
-      await buffer.#worker.terminate();
+      await buffer.#writer.terminate();
       throw error;
     }
   }
@@ -112,6 +100,7 @@ export class ReadingBuffer {
    * nothing after them overtakes them. Entries of one commit get the same promise.
    */
   append(entries: readonly Entry[]): Promise<void> {
+    this.#writer.takeAnswers();
     const now = this.#clock.monotonic();
     this.#open ??= openGroup(now);
     const { draft, durable } = this.#open;
@@ -134,43 +123,43 @@ export class ReadingBuffer {
 
   /** @param held ids of the batches that the caller is sending now. */
   nextBatch(lane: Lane, rows_max: number, held: readonly string[]): Promise<OutgoingBatch | null> {
-    return this.#call('nextBatch', lane, { rows_max, batch_id: this.#clock.uuid(), held });
+    return this.#writer.call('nextBatch', lane, { rows_max, batch_id: this.#clock.uuid(), held });
   }
 
   settle(batch: PendingBatch, refusals: readonly Refusal[]): Promise<void> {
-    return this.#call('settle', batch, refusals, this.#clock.now());
+    return this.#writer.call('settle', batch, refusals, this.#clock.now());
   }
 
   /** HQ will never take this one-reading batch: the reading goes to quarantine. */
   refuse(batch: PendingBatch, refusal: Omit<Refusal, 'sequence'>): Promise<void> {
-    return this.#call('refuse', batch, refusal, this.#clock.now());
+    return this.#writer.call('refuse', batch, refusal, this.#clock.now());
   }
 
   abandon(batch_id: string): Promise<void> {
-    return this.#call('abandon', batch_id);
+    return this.#writer.call('abandon', batch_id);
   }
 
   /** Whoever delivers from now on, see {@link Delivery.deliverAs}. */
   deliverAs(gateway_id: string): Promise<void> {
-    return this.#call('deliverAs', gateway_id);
+    return this.#writer.call('deliverAs', gateway_id);
   }
 
   /** Takes HQ's memory for true, see reconcile.ts. */
   reconcile(hq: HqMemory, asked: Omit<Asked, 'now'>): Promise<Reconciled> {
-    return this.#call('reconcile', hq, { ...asked, now: this.#clock.now() });
+    return this.#writer.call('reconcile', hq, { ...asked, now: this.#clock.now() });
   }
 
   stats(): Promise<BufferStats> {
-    return this.#call('stats');
+    return this.#writer.call('stats');
   }
 
   quarantine(limit: number): Promise<QuarantineRow[]> {
-    return this.#call('quarantine', limit);
+    return this.#writer.call('quarantine', limit);
   }
 
   /** The oldest records on disk that came before the clock was set. */
   undated(limit: number): Promise<UndatedRow[]> {
-    return this.#call('undated', limit);
+    return this.#writer.call('undated', limit);
   }
 
   /** Writes what waits and closes the file. While the disk fails, unacknowledged entries are left. */
@@ -186,8 +175,8 @@ export class ReadingBuffer {
     }
     this.#closed = true;
     this.#stopWaiting();
-    await this.#call('close');
-    await this.#worker.terminate();
+    await this.#writer.call('close');
+    await this.#writer.terminate();
   }
 
   /** A full group is written at once, another when it has gathered long enough. */
@@ -241,7 +230,7 @@ export class ReadingBuffer {
   /** @returns whether the group is on disk. */
   async #tryCommit(group: Group): Promise<boolean> {
     try {
-      await this.#call('commit', group);
+      await this.#writer.call('commit', group);
       if (this.#failure !== null) this.#log.info('the buffer can be written again');
       this.#failure = null;
       return true;
@@ -252,28 +241,6 @@ export class ReadingBuffer {
       this.#failure = text;
       return false;
     }
-  }
-
-  #call<O extends Operation>(
-    operation: O,
-    ...parameters: Parameters<WriterOperations[O]>
-  ): Promise<ReturnType<WriterOperations[O]>> {
-    this.#calls_made += 1;
-    const id = this.#calls_made;
-    return new Promise((resolve, reject) => {
-      this.#calls.set(id, { resolve, reject });
-      this.#worker.postMessage({ id, operation, parameters });
-    });
-  }
-
-  #settleCall(answer: WriterAnswer): void {
-    const call = this.#calls.get(answer.id);
-    this.#calls.delete(answer.id);
-    if (answer.ok) {
-      const { result, set_aside: detail } = answer;
-      if (detail !== undefined) this.#log.error({ detail }, 'buffer_damaged');
-      call?.resolve(result as never);
-    } else call?.reject(new FootbridgeError(answer.code as ErrorCode, answer.text));
   }
 }
 

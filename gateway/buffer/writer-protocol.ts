@@ -1,4 +1,5 @@
 /** What the main thread and the writer thread say to each other. */
+import type { MessagePort } from 'node:worker_threads';
 import type { OutgoingBatch } from './delivery.ts';
 import type {
   Asked,
@@ -53,6 +54,10 @@ export type WriterAnswer =
   | { readonly id: number; readonly ok: false; readonly code: string; readonly text: string };
 
 export interface WriterData {
+  /** Requests come and answers go here. */
+  readonly port: MessagePort;
+  /** One number: the answers that were given so far, each counted after it was sent. */
+  readonly given: Int32Array;
   readonly path: string;
   readonly epoch: string;
   readonly now: number;

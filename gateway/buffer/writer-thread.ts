@@ -3,7 +3,7 @@
  * thread it would stop MQTT keep-alives and Modbus timing for as long.
  */
 import { statSync } from 'node:fs';
-import { parentPort, workerData } from 'node:worker_threads';
+import { workerData } from 'node:worker_threads';
 import { systemClock } from '../../shared/runtime/clock.ts';
 import { errorText, FootbridgeError } from '../../shared/runtime/errors.ts';
 import { isDamaged } from './buffer-file.ts';
@@ -19,14 +19,13 @@ import type {
   WriterRequest,
 } from './writer-protocol.ts';
 
-const { path, epoch, now, quota_bytes, delivered_rows, rows_kept } = workerData as WriterData;
+const { port, given, path, epoch, now, quota_bytes, delivered_rows, rows_kept } =
+  workerData as WriterData;
 const limits = {
   quota_bytes,
   ...(delivered_rows === undefined ? {} : { delivered_rows }),
   ...(rows_kept === undefined ? {} : { rows_kept }),
 };
-const port = parentPort;
-if (port === null) throw new Error('writer-thread.ts runs as a worker');
 
 /** Opened by the first request, so that a failure to open answers that request. */
 let log: ReadingLog | undefined;
@@ -176,5 +175,6 @@ function answer(request: WriterRequest): WriterAnswer {
 
 port.on('message', (request: WriterRequest) => {
   port.postMessage(answer(request));
+  Atomics.add(given, 0, 1);
   if (request.operation === 'close') port.close();
 });

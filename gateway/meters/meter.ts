@@ -136,13 +136,9 @@ function additiveStep(
   const notes: MeterNote[] = rejected ? ['device_time_rejected'] : [];
   if (differs) notes.push('accounts_differ');
   const since = Math.max(state.since ?? 0, span.to);
-  return {
-    state:
-      account === undefined ? { ...state, starts, since } : { ...state, starts, since, account },
-    readings,
-    notes,
-    changed: true,
-  };
+  const moved = account === undefined ? { starts, since } : { starts, since, account };
+  // Every message comes by here, and a spread that overrides costs V8 a microsecond.
+  return { state: Object.assign({}, state, moved), readings, notes, changed: true };
 }
 
 /** Totals: the difference counts, collected until a report boundary is passed. */

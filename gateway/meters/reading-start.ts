@@ -35,14 +35,16 @@ export function nameStart(
     const starts = { second, in_second: 0, displaced: taken.displaced };
     return { starts, observed_at: second * 1000, isLate: false };
   }
-  const isLate = second < taken.second;
+  const { second: newest, displaced } = taken;
+  const isLate = second < newest;
   if (!isLate && taken.in_second < half - 1) {
-    const in_second = taken.in_second + 1;
-    return { starts: { ...taken, in_second }, observed_at: second * 1000 + in_second, isLate };
+    const starts = { second, in_second: taken.in_second + 1, displaced };
+    return { starts, observed_at: second * 1000 + starts.in_second, isLate };
   }
-  const round = Math.floor(taken.displaced / half);
+  const round = Math.floor(displaced / half);
   const quarter = second - (second % quarter_hour_s);
   const moved = quarter + ((second - quarter + round) % quarter_hour_s);
-  const observed_at = moved * 1000 + half + (taken.displaced % half);
-  return { starts: { ...taken, displaced: taken.displaced + 1 }, observed_at, isLate };
+  const observed_at = moved * 1000 + half + (displaced % half);
+  const starts = { second: newest, in_second: taken.in_second, displaced: displaced + 1 };
+  return { starts, observed_at, isLate };
 }

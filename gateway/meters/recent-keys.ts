@@ -47,7 +47,8 @@ const parts = 4;
 
 /**
  * A set in one block of numbers (open addressing), which garbage collection never looks into. As a Set
- * of texts, 100,000 keys took 6.7 MB where they take 4.2, and looking one up was the dearest part of a message.
+ * of texts, 100,000 keys took 6.7 MB where they take 2.1, and looking one up was the dearest part of a
+ * message. It grows when four fifths are taken: 131,072 places do for a generation then.
  */
 class KeyTable {
   #slots = new Int32Array(parts * 1024);
@@ -62,7 +63,7 @@ class KeyTable {
     if (this.#slots[at] !== 0) return;
     this.#put(at, sensor, key);
     this.size += 1;
-    if (this.size * 4 > (this.#slots.length / parts) * 3) this.#grow();
+    if (this.size * 5 > (this.#slots.length / parts) * 4) this.#grow();
   }
 
   /** Where the key is, or where it belongs. */
@@ -87,13 +88,18 @@ class KeyTable {
     slots[at + 3] = c;
   }
 
+  /** Part by part: with an object for each key, growing stopped the gateway for 26 ms. */
   #grow(): void {
     const before = this.#slots;
     this.#slots = new Int32Array(before.length * 2);
+    const key = { a: 0, b: 0, c: 0 };
     for (let at = 0; at < before.length; at += parts) {
-      const [sensor = 0, a = 0, b = 0, c = 0] = before.subarray(at, at + parts);
-      const key = { a, b, c };
-      if (sensor !== 0) this.#put(this.#find(sensor, key), sensor, key);
+      const sensor = before[at] ?? 0;
+      if (sensor === 0) continue;
+      key.a = before[at + 1] ?? 0;
+      key.b = before[at + 2] ?? 0;
+      key.c = before[at + 3] ?? 0;
+      this.#put(this.#find(sensor, key), sensor, key);
     }
   }
 }
