@@ -7,6 +7,7 @@ import { z } from 'zod';
 import { writeDataFile } from '../../shared/runtime/data-file.ts';
 import { errorText, FootbridgeError } from '../../shared/runtime/errors.ts';
 import type { DesiredConfiguration } from '../../shared/wire/configuration.ts';
+import { sensors_max } from '../../shared/wire/heartbeat-limits.ts';
 import { problemText, readYaml } from '../config/yaml.ts';
 import { type Catalogue, profileNamed } from '../profiles/catalogue.ts';
 import { presenceTopic } from '../profiles/presence.ts';
@@ -244,6 +245,9 @@ export class SensorRegistry {
 
   #add(sensor: Sensor): PairedSensor {
     const profile = profileNamed(this.#catalogue, sensor.profile);
+    if (this.#sensors.size >= sensors_max) {
+      throw new FootbridgeError('sensor_invalid', `one gateway tells HQ of ${sensors_max} at most`);
+    }
     const address = addressOf(sensor, profile);
     const holder = this.at(sensor.source, address);
     if (holder !== undefined) {

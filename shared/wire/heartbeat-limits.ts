@@ -3,3 +3,4 @@
 export const epochs_max = 1_000;
 /** Intervals of running totals. */
 export const held_max = 1_000;
+export const sensors_max = 1_000;

@@ -6,7 +6,7 @@
  */
 import { z } from 'zod';
 import { configurationReportSchema, configurationVersionSchema } from './configuration.ts';
-import { epochs_max, held_max } from './heartbeat-limits.ts';
+import { epochs_max, held_max, sensors_max } from './heartbeat-limits.ts';
 import { sensorIdSchema, text } from './names.ts';
 
 export const heartbeat_interval_s = 60;
@@ -78,7 +78,7 @@ export const heartbeatSchema = z.object({
   delivered_at: instant,
   /** `eco`: fsynced like the rest, every 5 s; `degraded`: commits fail, nothing is acknowledged. */
   durability: z.enum(['fsync', 'eco', 'degraded']),
-  sensors: z.array(sensorReport).max(1_000),
+  sensors: z.array(sensorReport).max(sensors_max),
   sources: z.array(sourceReport).max(100),
   quarantined: z.array(lossReport).max(1_000),
   /** Made anew by every process: two that live at once are two machines with one credential. */

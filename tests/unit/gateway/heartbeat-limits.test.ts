@@ -1,9 +1,17 @@
 /** Nothing is delivered before HQ has taken a heartbeat: what it would refuse is refused where it is written. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { configSchema } from '../../../gateway/config/config.ts';
 import { sensorSchema } from '../../../gateway/pairing/sensor.ts';
+import { SensorRegistry } from '../../../gateway/pairing/sensor-registry.ts';
+import { loadCatalogue } from '../../../gateway/profiles/catalogue.ts';
 import { profileSchema } from '../../../gateway/profiles/profile.ts';
+import { root } from '../../rules/sources.ts';
+import { Workspace } from '../../support/workspace.ts';
 
+const workspace = new Workspace();
+const catalogue = loadCatalogue([join(root, 'gateway/profiles/built-in')]);
 const tooLong = 'a'.repeat(101);
 
 const source = (name: string) => ({ name, kind: 'mqtt-listen' });
@@ -49,6 +57,21 @@ test('a device has 50 faults at most', () => {
 test('the name of a sensor is text that HQ can keep', () => {
   expect(sensorSchema.safeParse(sensor('Büro 🚪')).success).toBe(true);
   expect(sensorSchema.safeParse(sensor('half \ud83d')).success).toBe(false);
+});
+
+test('a gateway has 1,000 sensors at most, and says so when the next one is paired', () => {
+  const path = join(workspace.folder(), 'sensors.json');
+  const paired = (number: number) => ({
+    ...{ sensor_id: `door-${number}`, name: `Door ${number}`, topic: `doors/${number}` },
+    ...{ profile: 'json-interval', source: 'sensors' },
+  });
+  const sensors = Array.from({ length: 1_000 }, (_, number) => paired(number));
+  writeFileSync(path, JSON.stringify({ sensors }));
+  const registry = new SensorRegistry(path, catalogue);
+  expect(() => registry.pair(paired(1_000), () => {})).toThrow(
+    expect.objectContaining({ code: 'sensor_invalid', detail: expect.stringContaining('1000') }),
+  );
+  expect(new SensorRegistry(path, catalogue).list()).toHaveLength(1_000);
 });
 
 test('readings of polled counters end at quarter hours', () => {
