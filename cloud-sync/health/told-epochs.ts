@@ -60,6 +60,11 @@ export async function rememberEpochs(
  * that this gateway told of once and tells of no more was trimmed if it is older than all that are
  * told; else it is of a life of which the disk knows nothing. Of one that is told, what lies beyond its
  * present end is of such a life. The last of them is still being written and has lost nothing.
+ *
+ * An image from before a change of keys has to enrol anew, and is another gateway then: whoever told of
+ * one of its epochs, and was not heard since, is what it was before. A copy of a disk that counts
+ * elsewhere is heard, and what it tells of is its own to account for. What is in the ledger of one
+ * gateway is not told again in that of the next.
  */
 async function compare(
   { query }: Transaction,
@@ -70,13 +75,28 @@ async function compare(
     `with told as (
        select * from unnest($4::uuid[], $5::bigint[], $6::bigint[]) with ordinality
          as t (epoch, first_sequence, last_sequence, place)
+     ), silent as (
+       select gateway_id from app.gateway_state where organization_id = $1 and store_id = $2
+         and heartbeat_at < (select enrolled_at from app.gateways
+           where organization_id = $1 and id = $3)
+     ), former as (
+       select distinct gateway_id from app.gateway_epochs join silent using (gateway_id)
+       where organization_id = $1 and store_id = $2 and epoch = any ($4)
+     ), others as (
+       select epoch from app.gateway_epochs where organization_id = $1 and store_id = $2
+         and gateway_id <> $3 and gateway_id not in (select gateway_id from silent)
      ), own as (
-       select * from app.gateway_epochs where organization_id = $1 and gateway_id = $3
+       select epoch, min(first_sequence) as first_sequence, max(last_sequence) as last_sequence,
+         range_agg(settled) as settled,
+         min(first_sequence) filter (where gateway_id = $3) as own_first,
+         max(last_sequence) filter (where gateway_id = $3) as own_last
+       from app.gateway_epochs where organization_id = $1 and (gateway_id = $3
+         or gateway_id in (select gateway_id from former) and epoch not in (select epoch from others))
+       group by epoch
      ), part as (
        select epoch, t.first_sequence, t.last_sequence, place, o.last_sequence as reached,
          o.settled as delivered,
-         coalesce(o.first_sequence > t.first_sequence or o.last_sequence < t.last_sequence, true)
-           as is_news
+         coalesce(own_first > t.first_sequence or own_last < t.last_sequence, true) as is_news
        from told t left join own o using (epoch)
        union all
        select epoch, first_sequence, first_sequence - 1, null, last_sequence, settled, false
@@ -90,18 +110,27 @@ async function compare(
          greatest(p.first_sequence, p.last_sequence + 1, p.reached + 1, upper(p.delivered)) as ended
        from part p
      )
-     select epoch, is_told, is_news,
+     select place, epoch, is_told, is_news,
        coalesce((select json_agg(array[lower(r), upper(r) - 1]) from unnest(settled
          * int8multirange(int8range(first_sequence, ending))) r),
          '[]') as settled,
        case when place = (select max(place) from told) then 0 else
-         least($7, coalesce((select sum(upper(r) - lower(r)) from unnest(
-           int8multirange(int8range(ending, ended)) - settled) r), 0))::bigint
+         greatest(0, least($7, coalesce((select sum(upper(r) - lower(r)) from unnest(
+           int8multirange(int8range(ending, ended)) - settled) r), 0))
+           - coalesce((select sum(l.count) from app.gateway_losses l where l.organization_id = $1
+             and l.gateway_id in (select gateway_id from former) and l.epoch = known.epoch
+             and l.source = 'disk' and l.reason = 'lost_with_image'), 0))::bigint
        end as lost,
        coalesce((select l.count from app.gateway_losses l where l.organization_id = $1
          and l.gateway_id = $3 and l.epoch = known.epoch
          and l.source = 'disk' and l.reason = 'lost_with_image'), 0) as noted
-     from known order by place`,
+     from known
+     union all
+     -- Of a gateway that was silent, and is heard again.
+     select null, epoch, false, false, '[]', 0, count from app.gateway_losses
+     where organization_id = $1 and gateway_id = $3 and source = 'disk'
+       and reason = 'lost_with_image' and epoch not in (select epoch from own)
+     order by place`,
     [
       organization_id,
       store_id,

@@ -147,6 +147,40 @@ describeOnEngines('lost with an image', (engine) => {
     expect(row).toEqual({ last_sequence: 100 });
   });
 
+  it('is found by the gateway that an image had to be enrolled as, once', async () => {
+    const early = part(1, 40);
+    const late = part(41, 100);
+    await tell([early, late]);
+    await settle(late, 41, 60);
+    const former = gateway;
+    const anew = await enrollTestGateway(hq, store);
+    const now = part(31, 31);
+    await tell([reaching(early, 30), now], anew);
+    expect(await lost()).toEqual({ [early.epoch]: 10, [late.epoch]: 40 });
+    const again = await enrollTestGateway(hq, store);
+    await tell([reaching(early, 30), reaching(now, 32), part(33, 33)], again);
+    expect(await lost()).toEqual({ [early.epoch]: 10, [late.epoch]: 40 });
+    const rows = await listLosses(hq.db, store.organization);
+    expect(rows.filter(({ count }) => count > 0)).toHaveLength(2);
+    // It only had no line to HQ: the other was a copy of its disk.
+    await tell([early, reaching(late, 120)], former);
+    await tell([reaching(early, 30), reaching(now, 34)], anew);
+    expect(await lost()).toEqual({});
+  });
+
+  it('is nothing where a gateway enrols anew with its own log, or beside one whose disk it has', async () => {
+    const early = part(1, 40);
+    const late = part(41, 100);
+    await tell([early, late]);
+    const anew = await enrollTestGateway(hq, store);
+    const latest = part(105, 105);
+    await tell([early, reaching(late, 104), latest], anew);
+    const beside = await enrollTestGateway(hq, store);
+    await tell([early, reaching(late, 104), reaching(latest, 110)], anew);
+    await tell([early, part(41, 45)], beside);
+    expect(await lost()).toEqual({});
+  });
+
   it('is looked for in as many epochs as a log may have', async () => {
     const epochs = Array.from({ length: epochs_max }, (_, place) => part(place + 1, place + 1));
     const { status, body } = await tell(epochs);
