@@ -129,6 +129,9 @@ const wider: { role: string; relation: string; commands: Command[]; axis: Axis }
     'public.people_counting_raw',
     'public.regional_counting_raw',
     'app.gateway_epochs',
+    // with when it was last heard and what its ledger says,
+    'app.gateway_state',
+    'app.gateway_losses',
   ].map((relation) => ({
     role: 'app_ingest',
     relation,
