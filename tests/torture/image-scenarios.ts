@@ -10,7 +10,7 @@ const first_weathers: readonly Weather[] = ['fair', 'fair', 'cut', 'slow', 'lyin
 /** Of the usual kills and power cuts, see scenarios.ts. */
 const usual_weight = 17;
 /** Of a line that is away: enough for a small buffer to come to its quota. */
-const outage_factor = 12;
+const outage_factor = 20;
 
 /** @param asked so many kills and power cuts in all, so many of them with an image. */
 export function imageScenarios(
@@ -44,7 +44,7 @@ export function imageScenarios(
     },
     {
       name: 'long outage',
-      weight: 2,
+      weight: 8,
       kind: 'other',
       async happen(store, pause_ms) {
         store.line?.become('cut');

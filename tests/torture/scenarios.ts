@@ -4,6 +4,8 @@ import type { Weather } from './hq-line.ts';
 import type { StoreUnderTorture } from './store-under-torture.ts';
 
 const clock = systemClock;
+/** Of a virtual machine that is moved, or a disk that answers late: devices give up waiting meanwhile. */
+const standstill_factor = 20;
 
 export interface Scenario {
   readonly name: string;
@@ -93,6 +95,12 @@ const scenarios: readonly Scenario[] = [
     async happen(store) {
       store.clock.jump();
     },
+  },
+  {
+    name: 'gateway stood still',
+    weight: 1,
+    kind: 'other',
+    happen: (store, pause_ms) => store.whileFrozen(() => clock.sleep(pause_ms * standstill_factor)),
   },
   {
     name: 'disk full',

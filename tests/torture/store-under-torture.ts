@@ -2,14 +2,15 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { request } from 'node:http';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { openEmbeddedPostgres } from '../../cloud-sync/db/embedded-postgres.ts';
 import { runOnce } from '../../cloud-sync/db/pool.ts';
+import { askDaemon } from '../../gateway/local/local-client.ts';
 import type { GatewayStatus } from '../../gateway/status.ts';
 import { systemClock } from '../../shared/runtime/clock.ts';
 import { seededRandom } from '../../shared/runtime/seeded-random.ts';
+import { root } from '../rules/sources.ts';
 import { mosquitto, mosquittoProgram } from '../support/debian-part.ts';
 import { commandIn, end, entry, freePort, jsonOf, listening } from '../support/process.ts';
 import { ForgetfulDisk } from './disk.ts';
@@ -26,6 +27,7 @@ const settings = {
   retry_max_s: 1,
 };
 
+const profiles_dir = join(root, 'tests/torture/profiles');
 const small_gateway = fileURLToPath(new URL('small-gateway.js', import.meta.url));
 
 export interface BufferLimits {
@@ -83,7 +85,7 @@ export class StoreUnderTorture {
     ];
     writeFileSync(
       this.#config,
-      JSON.stringify({ data_dir: this.disk.folder, ...settings, sources }),
+      JSON.stringify({ data_dir: this.disk.folder, profiles_dir, ...settings, sources }),
     );
     const persistence = `persistence true\npersistence_location ${dirname(this.#broker_config)}/\n`;
     const listener = `listener ${this.broker_port} 127.0.0.1\nallow_anonymous true\n`;
@@ -119,7 +121,7 @@ export class StoreUnderTorture {
     await this.#inStore('enroll', '--hq', `http://127.0.0.1:${line_port}`, '--token', token);
     const mqtt = ['--profile', 'json-interval', '--topic'];
     for (const id of sensors) await this.#inStore('sensor', 'pair', id, ...mqtt, `counters/${id}`);
-    const pulse = ['--source', 'beams', '--profile', 'modbus-counter-16', '--unit', '1'];
+    const pulse = ['--source', 'beams', '--profile', 'turnstile-counter-16', '--unit', '1'];
     await this.#inStore('sensor', 'pair', 'pulse', ...pulse);
     if (this.hasBroker) {
       const total = [
@@ -168,12 +170,12 @@ export class StoreUnderTorture {
   }
 
   /** Everything in the gateway stands still meanwhile, as a virtual machine does for its snapshot. */
-  async whileFrozen(work: () => void): Promise<void> {
+  async whileFrozen(work: () => void | Promise<void>): Promise<void> {
     const process = this.#gateway;
     process?.kill('SIGSTOP');
     try {
       while (process !== undefined && !isStopped(process.pid)) await clock.sleep(1);
-      work();
+      await work();
     } finally {
       process?.kill('SIGCONT');
     }
@@ -196,19 +198,8 @@ export class StoreUnderTorture {
   }
 
   status(): Promise<GatewayStatus | null> {
-    const socketPath = join(this.disk.folder, 'footbridge.sock');
-    return new Promise((resolve) => {
-      const asked = request({ socketPath, path: '/status' }, (answer) => {
-        let body = '';
-        answer.on('data', (chunk) => {
-          body += chunk;
-        });
-        answer.on('end', () => resolve(answer.statusCode === 200 ? JSON.parse(body) : null));
-        answer.on('error', () => resolve(null));
-      });
-      asked.on('error', () => resolve(null));
-      asked.end();
-    });
+    const socket = join(this.disk.folder, 'footbridge.sock');
+    return askDaemon<GatewayStatus>(socket, 'GET', '/status').catch(() => null);
   }
 
   /** Whether a frame of the sensor is stored. */

@@ -95,6 +95,24 @@ test('a counter that stops at 0 has passed its end when the other one of the dev
   expect(feed([500, 0, 501], { modulus: 65_536, other_stands: true }).sum).toBe(1);
 });
 
+test('who passed the end of a register while nobody asked counts up to what the profile believes', () => {
+  const row = { modulus: 65_536, people_per_minute_max: 6_000 };
+  // Eighteen seconds without an answer, at forty people a second.
+  const totals = [65_520, ...Array.from({ length: 18 }, () => null), 704, 744];
+  const asked = totals.flatMap((value, second) => (value === null ? [] : [{ value, second }]));
+  const walk = (over: Partial<CounterRules>) =>
+    asked.reduce(
+      ({ counter, sum }, { value, second }) => {
+        const step = advance(counter, { value, at: second * 1000 }, { ...rules, ...over });
+        return { counter: step.counter, sum: sum + step.people };
+      },
+      { counter: null as Counter | null, sum: 0 },
+    ).sum;
+  expect(walk(row)).toBe(16 + 704 + 40);
+  // Three hundred a minute cannot have walked it: as likely the counter is another one.
+  expect(walk({ ...row, people_per_minute_max: 300 })).toBe(40);
+});
+
 test('an older total from before the end of an 8-bit counter takes it nowhere', () => {
   expect(feed([250, 4, 251, 252, 5], { modulus: 256 }).sum).toBe(11);
 });
