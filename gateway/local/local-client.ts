@@ -5,7 +5,8 @@ import { FootbridgeError } from '../../shared/runtime/errors.ts';
 
 /**
  * @param deadline_ms of silence; scans and large answers take their time.
- * @throws FootbridgeError not_running when nobody listens, not_answering, or the daemon's own error.
+ * @throws FootbridgeError not_running when nobody listens, not_answering when an answer does not come or
+ *   breaks off, or the daemon's own error.
  */
 export async function askDaemon<T>(
   socket: string,
@@ -32,6 +33,11 @@ function send(
       answer.on('data', (chunk: Buffer) => chunks.push(chunk));
       answer.on('end', () => {
         resolve({ status: answer.statusCode ?? 0, body: Buffer.concat(chunks).toString() });
+      });
+      // A daemon that ends meanwhile: nothing else would be told, and the command would wait in vain.
+      answer.on('error', (cause) => {
+        const detail = `${socketPath}: the answer broke off (${cause.message})`;
+        reject(new FootbridgeError('not_answering', detail, { cause }));
       });
     });
     sent.setTimeout(deadline_ms, () => {

@@ -3,25 +3,31 @@ import { randomUUID } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { inviteGateway, revokeGateway } from '../../cloud-sync/gateways/registry.ts';
+import { revokeGateway } from '../../cloud-sync/gateways/registry.ts';
 import { requestRotation } from '../../cloud-sync/gateways/rotate.ts';
 import type { Credential } from '../../gateway/sync/credential.ts';
 import { toBatch } from '../../shared/wire/batch.ts';
 import { DaemonAtHq } from '../support/daemon-at-hq.ts';
-import { addTestStore, eventually, gzip, type Hq, openHq, type TestStore } from '../support/hq.ts';
-import { engines } from '../support/postgres.ts';
+import {
+  addTestStore,
+  eventually,
+  gzip,
+  type Hq,
+  inviteTo,
+  openHq,
+  type TestStore,
+} from '../support/hq.ts';
+import { anyEngine } from '../support/postgres.ts';
 import { Workspace } from '../support/workspace.ts';
 
 vi.setConfig({ testTimeout: 90_000 });
 const workspace = new Workspace();
-const [engine] = engines;
-if (engine === undefined) throw new Error('no engine');
 
 describe('keys of a running daemon', () => {
   let hq: Hq;
   let store: TestStore;
   beforeAll(async () => {
-    hq = await openHq(engine);
+    hq = await openHq(anyEngine);
   });
   afterAll(() => hq.close());
 
@@ -81,7 +87,7 @@ describe('keys of a running daemon', () => {
     expect(refused.durability).toBe('fsync');
     expect(await peopleAtHq()).toBe(1);
 
-    const { token } = await inviteGateway(hq.db, store.organization, store.code, Date.now());
+    const token = await inviteTo(hq, store);
     await daemon.enroll('--force', '--hq', hq.url, '--token', token);
     await daemon.until('delivered as another', ({ buffer }) => buffer.buffered === 0);
     expect(daemon.credential.gateway_id).not.toBe(daemon.gateway_id);

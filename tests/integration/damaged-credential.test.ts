@@ -1,25 +1,20 @@
 /** A credential that is damaged or gone while readings wait: whose they are stands with them. */
 import { rmSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { inviteGateway } from '../../cloud-sync/gateways/registry.ts';
 import { DaemonAtHq } from '../support/daemon-at-hq.ts';
-import { addTestStore, type Hq, openHq, type TestStore } from '../support/hq.ts';
-import { engines } from '../support/postgres.ts';
+import { addTestStore, type Hq, inviteTo, openHq, type TestStore } from '../support/hq.ts';
+import { anyEngine } from '../support/postgres.ts';
 import { freePort } from '../support/process.ts';
 import { Workspace } from '../support/workspace.ts';
 
 vi.setConfig({ testTimeout: 60_000 });
 const workspace = new Workspace();
-const [engine] = engines;
-if (engine === undefined) throw new Error('no engine');
 let hq: Hq;
 beforeAll(async () => {
-  hq = await openHq(engine);
+  hq = await openHq(anyEngine);
 });
 afterAll(() => hq.close());
 
-const tokenOf = async ({ organization, code }: TestStore) =>
-  (await inviteGateway(hq.db, organization, code, Date.now())).token;
 const peopleOf = async ({ store_id }: TestStore) => {
   const [row] = await hq.asOwner<{ people: number }>(
     'select coalesce(sum(in_count), 0)::int as people from people_counting_raw where store_id = $1',
@@ -47,10 +42,10 @@ test.each([
   else await daemon.kill();
 
   const enrol = (token: string) => daemon.enroll('--force', '--hq', hq.url, '--token', token);
-  await expect(enrol(await tokenOf(elsewhere))).rejects.toThrow(
+  await expect(enrol(await inviteTo(hq, elsewhere))).rejects.toThrow(
     /token_of_another_store|another store/,
   );
-  await enrol(await tokenOf(store));
+  await enrol(await inviteTo(hq, store));
   if (!isRunning) await daemon.start();
   await daemon.until('delivered', ({ buffer }) => buffer.buffered === 0);
   expect(await peopleOf(store)).toBe(7);

@@ -12,18 +12,16 @@ import { certificates } from '../support/certificates.ts';
 import { DaemonAtHq } from '../support/daemon-at-hq.ts';
 import { openssl, testWith } from '../support/debian-part.ts';
 import { addTestStore, eventually, type Hq, noon, openHq, type TestStore } from '../support/hq.ts';
-import { engines } from '../support/postgres.ts';
+import { anyEngine } from '../support/postgres.ts';
 import { freePort } from '../support/process.ts';
 import { Workspace } from '../support/workspace.ts';
 
 vi.setConfig({ testTimeout: 60_000 });
 const workspace = new Workspace();
-const [engine] = engines;
-if (engine === undefined) throw new Error('no engine');
 let hq: Hq;
 let store: TestStore;
 beforeAll(async () => {
-  hq = await openHq(engine);
+  hq = await openHq(anyEngine);
   store = await addTestStore(hq);
 });
 afterAll(() => hq.close());

@@ -9,7 +9,7 @@ import { systemClock } from '../../shared/runtime/clock.ts';
 import type { FootbridgeError } from '../../shared/runtime/errors.ts';
 import { addTestStore } from '../support/hq.ts';
 import type { TestDatabase } from '../support/postgres.ts';
-import { engines, openTestDatabase } from '../support/postgres.ts';
+import { anyEngine, openTestDatabase } from '../support/postgres.ts';
 import type { S3Server } from '../support/s3-server.ts';
 import { openS3Server } from '../support/s3-server.ts';
 
@@ -21,9 +21,7 @@ describe('an archive in a bucket', () => {
   let s3: S3Server;
   let folder: string;
   beforeAll(async () => {
-    const [engine] = engines;
-    if (engine === undefined) throw new Error('no engine');
-    hq = await openTestDatabase(engine);
+    hq = await openTestDatabase(anyEngine);
     folder = await mkdtemp(path.join(tmpdir(), 'footbridge-bucket-'));
     await hq.asOwner('select app.open_month($1, $2)', ['people_counting_raw', `${month}-01`]);
     for (const store of [await addTestStore(hq), await addTestStore(hq)]) {

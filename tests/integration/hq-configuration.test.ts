@@ -1,11 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { inviteGateway } from '../../cloud-sync/gateways/registry.ts';
 import { createApiKey } from '../../cloud-sync/tenants/api-keys.ts';
 import { addRegion } from '../../cloud-sync/tenants/regions.ts';
 import { addUser } from '../../cloud-sync/tenants/users.ts';
 import type { TestStore } from '../support/hq.ts';
-import { addTestStore } from '../support/hq.ts';
+import { addTestStore, inviteTo } from '../support/hq.ts';
 import type { TestDatabase } from '../support/postgres.ts';
 import { describeOnEngines, openTestDatabase } from '../support/postgres.ts';
 
@@ -87,7 +86,7 @@ describeOnEngines('the configuration of an organization', (engine) => {
   });
 
   it('says who was invited, without the token', async () => {
-    const { token } = await inviteGateway(hq.db, north.organization, north.code, Date.now());
+    const token = await inviteTo(hq, north);
     const [invited] = await trail('app.enroll_tokens');
     expect(invited).toMatchObject({ action: 'insert', after: { store_id: north.store_id } });
     expect(Object.keys(invited?.after ?? {})).not.toContain('token_hash');

@@ -2,7 +2,6 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { Database } from '../../cloud-sync/db/pool.ts';
 import { sha256 } from '../../cloud-sync/gateways/credentials.ts';
 import { enrollGateway } from '../../cloud-sync/gateways/enroll.ts';
-import { inviteGateway } from '../../cloud-sync/gateways/registry.ts';
 import { ingestBatch } from '../../cloud-sync/ingest/ingest-batch.ts';
 import { Metrics } from '../../cloud-sync/metrics.ts';
 import { ensurePartitions } from '../../cloud-sync/partitions.ts';
@@ -11,7 +10,7 @@ import { rollupWorker } from '../../cloud-sync/rollups/rollup-worker.ts';
 import { systemClock } from '../../shared/runtime/clock.ts';
 import { silentLog } from '../../shared/runtime/log.ts';
 import type { TestStore } from '../support/hq.ts';
-import { addTestStore, batch, count, newSecret } from '../support/hq.ts';
+import { addTestStore, batch, count, inviteTo, newSecret } from '../support/hq.ts';
 import type { TestDatabase } from '../support/postgres.ts';
 import { describeOnEngines, openTestDatabase } from '../support/postgres.ts';
 
@@ -44,7 +43,7 @@ describeOnEngines('hours', (engine) => {
       [store.organization.id, store.store_id, instants, in_count],
     );
   const gatewayOf = async (store: TestStore) => {
-    const { token } = await inviteGateway(hq.db, store.organization, store.code, Date.now());
+    const token = await inviteTo(hq, store);
     const { secret_hash } = newSecret();
     const request = { token, secret_hash, name: 'store-pc', version: '0.1.0' };
     const { gateway_id, credential_id } = await enrollGateway(hq.db, request, Date.now());

@@ -2,12 +2,11 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { Database } from '../../cloud-sync/db/pool.ts';
 import { sha256 } from '../../cloud-sync/gateways/credentials.ts';
 import { enrollGateway } from '../../cloud-sync/gateways/enroll.ts';
-import { inviteGateway } from '../../cloud-sync/gateways/registry.ts';
 import { ingestBatch } from '../../cloud-sync/ingest/ingest-batch.ts';
 import { markForRebuild } from '../../cloud-sync/rollups/mark-hours.ts';
 import { silentLog } from '../../shared/runtime/log.ts';
 import type { TestStore } from '../support/hq.ts';
-import { addTestStore, batch, count, newSecret, noon, zone } from '../support/hq.ts';
+import { addTestStore, batch, count, inviteTo, newSecret, noon, zone } from '../support/hq.ts';
 import type { TestDatabase } from '../support/postgres.ts';
 import { describeOnEngines, openTestDatabase } from '../support/postgres.ts';
 import { rollEverything } from '../support/rollups.ts';
@@ -22,7 +21,7 @@ describeOnEngines('rollups', (engine) => {
   afterAll(() => hq.close());
 
   const gatewayOf = async (store: TestStore) => {
-    const { token } = await inviteGateway(hq.db, store.organization, store.code, Date.now());
+    const token = await inviteTo(hq, store);
     const { secret_hash } = newSecret();
     const request = { token, secret_hash, name: 'store-pc', version: '0.1.0' };
     const { gateway_id, credential_id } = await enrollGateway(hq.db, request, Date.now());

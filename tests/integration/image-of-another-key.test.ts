@@ -3,19 +3,16 @@ import { cpSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { listLosses } from '../../cloud-sync/gateways/losses.ts';
-import { inviteGateway } from '../../cloud-sync/gateways/registry.ts';
 import { DaemonAtHq } from '../support/daemon-at-hq.ts';
-import { addTestStore, eventually, type Hq, openHq } from '../support/hq.ts';
-import { engines } from '../support/postgres.ts';
+import { addTestStore, eventually, type Hq, inviteTo, openHq } from '../support/hq.ts';
+import { anyEngine } from '../support/postgres.ts';
 import { Workspace } from '../support/workspace.ts';
 
 vi.setConfig({ testTimeout: 90_000 });
 const workspace = new Workspace();
-const [engine] = engines;
-if (engine === undefined) throw new Error('no engine');
 let hq: Hq;
 beforeAll(async () => {
-  hq = await openHq(engine);
+  hq = await openHq(anyEngine);
 });
 afterAll(() => hq.close());
 
@@ -52,7 +49,7 @@ test('what went with the disk stands in the ledger of the gateway that it become
   await daemon.start();
   await daemon.count(21, 23);
 
-  const { token } = await inviteGateway(hq.db, store.organization, store.code, Date.now());
+  const token = await inviteTo(hq, store);
   await daemon.enroll('--force', '--hq', hq.url, '--token', token);
   await daemon.until('delivered', ({ buffer }) => buffer.settled_sequence === 8);
   const [row] = await hq.asOwner<{ people: number }>(

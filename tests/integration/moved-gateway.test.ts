@@ -1,7 +1,6 @@
 /** People who walked in one store are never another's, in whatever part of the buffer they wait. */
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { inviteGateway } from '../../cloud-sync/gateways/registry.ts';
 import type { Entry } from '../../gateway/buffer/entry.ts';
 import { GroupDraft } from '../../gateway/buffer/group.ts';
 import { ReadingLog } from '../../gateway/buffer/reading-log.ts';
@@ -9,22 +8,17 @@ import { openBuffer } from '../../gateway/buffer/schema.ts';
 import { systemClock } from '../../shared/runtime/clock.ts';
 import type { CountReading } from '../../shared/wire/reading.ts';
 import { DaemonAtHq } from '../support/daemon-at-hq.ts';
-import { addTestStore, type Hq, noon, openHq, type TestStore } from '../support/hq.ts';
-import { engines } from '../support/postgres.ts';
+import { addTestStore, type Hq, inviteTo, noon, openHq } from '../support/hq.ts';
+import { anyEngine } from '../support/postgres.ts';
 import { Workspace } from '../support/workspace.ts';
 
 vi.setConfig({ testTimeout: 60_000 });
 const workspace = new Workspace();
-const [engine] = engines;
-if (engine === undefined) throw new Error('no engine');
 let hq: Hq;
 beforeAll(async () => {
-  hq = await openHq(engine);
+  hq = await openHq(anyEngine);
 });
 afterAll(() => hq.close());
-
-const tokenOf = async ({ organization, code }: TestStore) =>
-  (await inviteGateway(hq.db, organization, code, Date.now())).token;
 
 const interval: CountReading = {
   ...{ kind: 'count', sensor_id: 'door', observed_at: noon, interval_s: 60, in: 5, out: 0 },
@@ -52,6 +46,6 @@ test.each([
   log.close();
 
   const enrol = (token: string) => daemon.enroll('--force', '--hq', hq.url, '--token', token);
-  await expect(enrol(await tokenOf(elsewhere))).rejects.toThrow(/another store/);
-  await enrol(await tokenOf(store));
+  await expect(enrol(await inviteTo(hq, elsewhere))).rejects.toThrow(/another store/);
+  await enrol(await inviteTo(hq, store));
 });

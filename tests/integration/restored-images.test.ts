@@ -4,19 +4,17 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { DaemonAtHq } from '../support/daemon-at-hq.ts';
 import { addTestStore, eventually, type Hq, openHq, type TestStore } from '../support/hq.ts';
-import { engines } from '../support/postgres.ts';
+import { anyEngine } from '../support/postgres.ts';
 import { Workspace } from '../support/workspace.ts';
 
 vi.setConfig({ testTimeout: 90_000 });
 const workspace = new Workspace();
-const [engine] = engines;
-if (engine === undefined) throw new Error('no engine');
 
 describe('restored from an older state', () => {
   let hq: Hq;
   let store: TestStore;
   beforeAll(async () => {
-    hq = await openHq(engine);
+    hq = await openHq(anyEngine);
     store = await addTestStore(hq);
   });
   afterAll(() => hq.close());

@@ -9,20 +9,18 @@ import { DaemonAtHq } from '../support/daemon-at-hq.ts';
 import { openssl, testWith } from '../support/debian-part.ts';
 import { addTestStore, eventually, noon, openHq } from '../support/hq.ts';
 import { NarrowLine, two_g } from '../support/narrow-line.ts';
-import { engines } from '../support/postgres.ts';
+import { anyEngine } from '../support/postgres.ts';
 import { tlsFront } from '../support/tls-front.ts';
 import { Workspace } from '../support/workspace.ts';
 
 vi.setConfig({ testTimeout: 120_000 });
 const workspace = new Workspace();
-const [engine] = engines;
-if (engine === undefined) throw new Error('no engine');
 
 const doors = ['door', 'door-2', 'door-3', 'door-4', 'door-5'];
 
 /** Through its login-asking proxy, to HQ's private authority, under the gateway's own certificate. */
 async function storeOnTwoG(hq_settings: object) {
-  const hq = await openHq(engine as (typeof engines)[number]);
+  const hq = await openHq(anyEngine);
   workspace.onEnd(() => hq.close());
   const folder = workspace.folder();
   const made = certificates(folder, 'store-7');

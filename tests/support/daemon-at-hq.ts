@@ -1,10 +1,10 @@
 /** A gateway's daemon, a process of its own, enrolled at a real HQ and fed by a sensor over MQTT. */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { request } from 'node:http';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import mqtt from 'mqtt';
+import { askDaemon } from '../../gateway/local/local-client.ts';
 import type { GatewayStatus } from '../../gateway/status.ts';
 import type { Credential } from '../../gateway/sync/credential.ts';
 import { systemClock } from '../../shared/runtime/clock.ts';
@@ -155,18 +155,7 @@ export class DaemonAtHq {
   }
 
   #status(): Promise<GatewayStatus | null> {
-    const socketPath = join(this.data, 'footbridge.sock');
-    return new Promise((resolve) => {
-      const asked = request({ socketPath, path: '/status' }, (answer) => {
-        let body = '';
-        answer.on('data', (chunk) => {
-          body += chunk;
-        });
-        answer.on('end', () => resolve(answer.statusCode === 200 ? JSON.parse(body) : null));
-        answer.on('error', () => resolve(null));
-      });
-      asked.on('error', () => resolve(null));
-      asked.end();
-    });
+    const socket = join(this.data, 'footbridge.sock');
+    return askDaemon<GatewayStatus>(socket, 'GET', '/status').catch(() => null);
   }
 }

@@ -96,8 +96,13 @@ export function newSecret(): { secret: string; secret_hash: string } {
   return { secret, secret_hash: createHash('sha256').update(secret).digest('hex') };
 }
 
+/** A token for one gateway of the store. */
+export async function inviteTo(hq: TestDatabase, store: TestStore): Promise<string> {
+  return (await inviteGateway(hq.db, store.organization, store.code, systemClock.now())).token;
+}
+
 export async function enrollTestGateway(hq: Hq, store: TestStore): Promise<TestGateway> {
-  const { token } = await inviteGateway(hq.db, store.organization, store.code, Date.now());
+  const token = await inviteTo(hq, store);
   const { secret, secret_hash } = newSecret();
   const request = { token, secret_hash, name: 'store-pc', version: '0.1.0' };
   const answer = await hq.post<EnrollAnswer>('/v1/enroll', request);

@@ -26,19 +26,22 @@ export interface Engine {
 }
 
 const debian = '/usr/lib/postgresql/15/bin';
-const usual: readonly Engine[] = [
+const usual: readonly [Engine, ...Engine[]] = [
   { name: 'embedded PostgreSQL 18', binaries: undefined },
   { name: 'Debian PostgreSQL 15', binaries: debian },
 ];
 const named = process.env['FOOTBRIDGE_TEST_POSTGRES'];
-export const engines: readonly Engine[] = named === undefined ? usual : serversIn(named);
+export const engines = named === undefined ? usual : serversIn(named);
+/** For what does not depend on the server. */
+export const [anyEngine] = engines;
 
 /** Other servers, as folders with `postgres`: what `npm run engines` has installed. */
-function serversIn(folders: string): Engine[] {
-  return folders.split(':').map((binaries) => {
+function serversIn(folders: string): readonly [Engine, ...Engine[]] {
+  const servers = folders.split(':').map((binaries) => {
     const version = spawnSync(path.join(binaries, 'postgres'), ['--version'], { encoding: 'utf8' });
     return { name: version.stdout.trim(), binaries };
   });
+  return servers as [Engine, ...Engine[]];
 }
 
 /** Registers the suite once for each engine; a missing one is a failure where CI is set. */
