@@ -45,7 +45,7 @@ export interface Transaction {
 }
 
 /** Connections of one process. */
-export const pool_size = 16;
+export const pool_size = 20;
 const connect_deadline_ms = 10_000;
 const statement_deadline_ms = 60_000;
 /** Deadlock and serialization failures end a transaction that would succeed when run again. */

@@ -22,6 +22,9 @@ interface Found extends Omit<GatewayIdentity, 'credential_id'> {
   readonly revoked: boolean;
 }
 
+/** Holds a look-up back while enough others are under way: strangers ask as often as they like. */
+type InTurn = <T>(lookUp: () => Promise<T>) => Promise<T>;
+
 /**
  * Finds credentials, and remembers them for a minute: a gateway's small requests are mostly look-ups.
  * What writes asks for the credential again inside its transaction, so a revoked one stores nothing.
@@ -29,14 +32,16 @@ interface Found extends Omit<GatewayIdentity, 'credential_id'> {
 export class Authenticator {
   readonly #db: Database;
   readonly #monotonic: () => number;
+  readonly #inTurn: InTurn;
   readonly #known = new Map<string, { found: Found; until: number }>();
 
-  constructor(db: Database, monotonic: () => number) {
-    this.#db = db;
-    this.#monotonic = monotonic;
+  constructor(options: { db: Database; monotonic: () => number; inTurn: InTurn }) {
+    this.#db = options.db;
+    this.#monotonic = options.monotonic;
+    this.#inTurn = options.inTurn;
   }
 
-  /** @throws credential_missing, credential_refused */
+  /** @throws credential_missing, credential_refused, and what `inTurn` throws */
   async authenticate(authorization: string | undefined): Promise<GatewayIdentity> {
     if (authorization === undefined) throw new FootbridgeError('credential_missing');
     const [, credential_id, secret] = credential.exec(authorization) ?? [];
@@ -56,8 +61,10 @@ export class Authenticator {
   async #find(credential_id: string): Promise<Found | undefined> {
     const known = this.#known.get(credential_id);
     if (known !== undefined && known.until > this.#monotonic()) return known.found;
-    const [found] = await this.#db.inTenant({}, 'app_ingest', ({ query }) =>
-      query<Found>('select * from app.find_credential($1)', [credential_id]),
+    const [found] = await this.#inTurn(() =>
+      this.#db.inTenant({}, 'app_ingest', ({ query }) =>
+        query<Found>('select * from app.find_credential($1)', [credential_id]),
+      ),
     );
     this.#known.delete(credential_id);
     if (found !== undefined && !found.revoked) {

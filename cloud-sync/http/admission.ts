@@ -3,13 +3,18 @@
  * what cannot be done soon is refused before its body is read, and told when to come back.
  *
  * Live batches have turns of their own, and backlog gets what they leave, but never nothing: the
- * present does not queue behind the past.
+ * present does not queue behind the past. Strangers, newcomers and readers of reports have theirs as well:
+ * however many they are and however long they take, counts come in.
  */
 import { FootbridgeError } from '../../shared/runtime/errors.ts';
 import type { BacklogBudget } from '../../shared/wire/batch.ts';
 import { backlog_lanes_max } from '../../shared/wire/batch.ts';
 
-export type Lane = 'live' | 'backlog' | 'heartbeat';
+/** What gateways send, and may be more than HQ can take for hours. */
+type GatewayLane = 'live' | 'backlog' | 'heartbeat';
+/** Looking a credential up; enrolling, a further key, a store's commissioning; reports. */
+type OtherLane = 'credential' | 'enrolment' | 'report';
+type Lane = GatewayLane | OtherLane;
 
 interface Limits {
   /** Requests between their header and their answer; each may hold a body in memory. */
@@ -23,6 +28,10 @@ const limits: Readonly<Record<Lane, Limits>> = {
   live: { admitted_max: 512, working_max: 4 },
   backlog: { admitted_max: 32, working_max: 4 },
   heartbeat: { admitted_max: 512, working_max: 2 },
+  // After a restart HQ knows none of a thousand gateways, and no body waits here.
+  credential: { admitted_max: 4096, working_max: 2 },
+  enrolment: { admitted_max: 64, working_max: 1 },
+  report: { admitted_max: 64, working_max: 4 },
 };
 /** A gateway counts as drained when it has sent no backlog for so long. */
 const draining_ms = 30_000;
@@ -40,9 +49,15 @@ export class Admission {
   constructor(monotonic: () => number) {
     this.#monotonic = monotonic;
     const gate = (lane: Lane) => new Gate(limits[lane], monotonic);
-    const [live, backlog, heartbeat] = [gate('live'), gate('backlog'), gate('heartbeat')];
-    live.yields(backlog);
-    this.#gates = { live, backlog, heartbeat };
+    this.#gates = {
+      live: gate('live'),
+      backlog: gate('backlog'),
+      heartbeat: gate('heartbeat'),
+      credential: gate('credential'),
+      enrolment: gate('enrolment'),
+      report: gate('report'),
+    };
+    this.#gates.live.yields(this.#gates.backlog);
   }
 
   /**
@@ -50,15 +65,23 @@ export class Admission {
    *
    * @throws FootbridgeError overloaded, with the seconds to wait.
    */
-  enter(lane: Lane, gateway_id: string): Place {
-    const gate = this.#gates[lane];
+  enter(lane: GatewayLane, gateway_id: string): Place {
     if (lane === 'backlog') this.#draining.set(gateway_id, this.#monotonic());
-    const place = gate.enter();
-    if (place !== undefined) return place;
-    const waiting = lane === 'backlog' ? this.#drainingNow() : limits[lane].admitted_max;
-    const wait_s = Math.ceil((waiting * gate.work_ms) / limits[lane].working_max / 1000);
-    const retry_after_s = Math.min(Math.max(wait_s, 1), retry_after_max_s);
-    throw new FootbridgeError('overloaded', `come back in ${retry_after_s} s`, { retry_after_s });
+    return this.#enter(lane);
+  }
+
+  /**
+   * Lets in, works when it is its turn and lets out again.
+   *
+   * @throws FootbridgeError overloaded, with the seconds to wait.
+   */
+  async inTurn<T>(lane: OtherLane, job: () => Promise<T>): Promise<T> {
+    const place = this.#enter(lane);
+    try {
+      return await place.work(job);
+    } finally {
+      place.leave();
+    }
   }
 
   /** What a gateway may do with its backlog at the moment: all of HQ alone, its share in company. */
@@ -75,9 +98,19 @@ export class Admission {
   }
 
   /** Requests in the house, by lane: for metrics. */
-  get admitted(): Readonly<Record<Lane, number>> {
-    const { live, backlog, heartbeat } = this.#gates;
-    return { live: live.admitted, backlog: backlog.admitted, heartbeat: heartbeat.admitted };
+  get admitted(): Readonly<Record<string, number>> {
+    const gates = Object.entries(this.#gates);
+    return Object.fromEntries(gates.map(([lane, { admitted }]) => [lane, admitted]));
+  }
+
+  #enter(lane: Lane): Place {
+    const gate = this.#gates[lane];
+    const place = gate.enter();
+    if (place !== undefined) return place;
+    const waiting = lane === 'backlog' ? this.#drainingNow() : limits[lane].admitted_max;
+    const wait_s = Math.ceil((waiting * gate.work_ms) / limits[lane].working_max / 1000);
+    const retry_after_s = Math.min(Math.max(wait_s, 1), retry_after_max_s);
+    throw new FootbridgeError('overloaded', `come back in ${retry_after_s} s`, { retry_after_s });
   }
 
   #drainingNow(): number {

@@ -8,6 +8,7 @@ import { hoursOf } from '../reports/hours.ts';
 import { storesOf } from '../reports/stores.ts';
 import type { KeyIdentity } from '../tenants/api-keys.ts';
 import { authenticateKey } from '../tenants/api-keys.ts';
+import type { Admission } from './admission.ts';
 import { validate } from './json.ts';
 
 const day_ms = 86_400_000;
@@ -32,16 +33,21 @@ const windowSchema = z
 const daysSchema = z.strictObject({ store });
 const alertsSchema = z.strictObject({ open: z.stringbool().default(false) });
 
-export function reportRoutes(app: FastifyInstance, db: Database): void {
+export function reportRoutes(
+  app: FastifyInstance,
+  { db, admission }: { db: Database; admission: Admission },
+): void {
   const route = <T>(
     path: string,
     schema: z.ZodType<T>,
     answer: (person: KeyIdentity, asked: T) => Promise<object>,
   ) =>
-    app.get(`/v1/reports/${path}`, async (request: FastifyRequest) => {
-      const person = await authenticateKey(db, request.headers.authorization, 'report:read');
-      return answer(person, validate(schema, request.query, 'query_invalid'));
-    });
+    app.get(`/v1/reports/${path}`, (request: FastifyRequest) =>
+      admission.inTurn('report', async () => {
+        const person = await authenticateKey(db, request.headers.authorization, 'report:read');
+        return answer(person, validate(schema, request.query, 'query_invalid'));
+      }),
+    );
 
   route('stores', z.strictObject({}), async (person) => ({ stores: await storesOf(db, person) }));
   route('hours', windowSchema, (person, { store, ...window }) =>

@@ -91,22 +91,25 @@ export function httpServer(options: HttpOptions): FastifyInstance {
   });
 
   gatewayRoutes(app, options);
-  reportRoutes(app, options.db);
+  reportRoutes(app, options);
   probeRoutes(app, options);
   return app;
 }
 
 function gatewayRoutes(app: FastifyInstance, options: HttpOptions): void {
   const { db, clock, metrics, admission } = options;
-  const authenticator = new Authenticator(db, () => clock.monotonic());
+  const authenticator = new Authenticator({
+    db,
+    monotonic: () => clock.monotonic(),
+    inTurn: (lookUp) => admission.inTurn('credential', lookUp),
+  });
+  // Small bodies, read before: who sends one slowly holds no place.
+  const inTurn = <T>(job: () => Promise<T>) => admission.inTurn('enrolment', job);
 
   app.post('/v1/enroll', async (request): Promise<EnrollAnswer> => {
     const body = parseJson(await bodyOf(request, enrollLimits));
-    const answer = await enrollGateway(
-      db,
-      validate(enrollRequestSchema, body, 'body_malformed'),
-      clock.now(),
-    );
+    const asked = validate(enrollRequestSchema, body, 'body_malformed');
+    const answer = await inTurn(() => enrollGateway(db, asked, clock.now()));
     metrics.add('hq_gateways_enrolled_total', 1);
     return answer;
   });
@@ -155,13 +158,15 @@ function gatewayRoutes(app: FastifyInstance, options: HttpOptions): void {
   app.post('/v1/credentials', async (request): Promise<RotateAnswer> => {
     const gateway = await authenticator.authenticate(request.headers.authorization);
     const body = parseJson(await bodyOf(request, enrollLimits));
-    return addCredential(db, gateway, validate(rotateRequestSchema, body, 'body_malformed'));
+    const asked = validate(rotateRequestSchema, body, 'body_malformed');
+    return inTurn(() => addCredential(db, gateway, asked));
   });
 
   app.post('/v1/commissioning', async (request): Promise<CommissioningAnswer> => {
     const gateway = await authenticator.authenticate(request.headers.authorization);
     const body = parseJson(await bodyOf(request, commissioningLimits));
-    return storeCommissioning(db, gateway, validate(commissioningSchema, body, 'body_malformed'));
+    const report = validate(commissioningSchema, body, 'body_malformed');
+    return inTurn(() => storeCommissioning(db, gateway, report));
   });
 }
 
@@ -171,10 +176,20 @@ function laneOf(request: FastifyRequest): 'live' | 'backlog' {
 }
 
 function probeRoutes(app: FastifyInstance, { db, clock, metrics, gauges }: HttpOptions): void {
+  let asked: Promise<unknown> | undefined;
+  // One question for all who ask meanwhile: anybody may, and each would hold a connection.
+  const databaseAnswers = () => {
+    asked ??= db
+      .inTenant({}, 'app_ingest', ({ query }) => query('select 1'))
+      .finally(() => {
+        asked = undefined;
+      });
+    return asked;
+  };
   app.get('/livez', async () => ({ status: 'ok' }));
   app.get('/readyz', async () => {
     const overdue = new AbortController();
-    const answered = db.inTenant({}, 'app_ingest', ({ query }) => query('select 1'));
+    const answered = databaseAnswers();
     answered.catch(() => {});
     const late = clock.sleep(ready_deadline_ms, overdue.signal).then(() => {
       if (!overdue.signal.aborted) throw new FootbridgeError('database_unavailable');

@@ -109,7 +109,7 @@ export const headquartersErrors = {
   },
   overloaded: {
     message: 'HQ has as much to do as it takes on.',
-    hint: 'Nothing to do: readings are kept, and the gateway comes back when HQ asks it to.',
+    hint: 'Come back after Retry-After seconds; a gateway does so by itself and keeps its readings.',
     status: 429,
   },
   database_unavailable: {
