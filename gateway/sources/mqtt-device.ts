@@ -54,6 +54,11 @@ const with_will = 0x04;
 const connect_deadline_ms = 30_000;
 /** Messages of one device that wait for the disk; MQTT 3.1.1 has no other bound for a fast one. */
 const unacknowledged_max = 10_000;
+/**
+ * What MQTT 5 tells a device, which then waits instead of being turned away (3.2.2.3.3; untold it may
+ * have 65,535 under way). Many times what a commit takes at once, also on a slow disk.
+ */
+const receive_maximum = 1_000;
 /** Reasons of CONNACK (3.2.2): 3.1.1 and 5. */
 const refusals = {
   bad_id: { returnCode: 2, reasonCode: 0x85 },
@@ -220,12 +225,12 @@ export class MqttDevice {
     const keepalive_s = packet.keepalive ?? 0;
     // A device may be late by half its keep-alive (3.1.2.10); 0: it need not say anything.
     this.socket.setTimeout(keepalive_s * 1500);
-    const named = { properties: { assignedClientIdentifier: entered.client_id } };
+    const named = packet.clientId === '' ? { assignedClientIdentifier: entered.client_id } : {};
+    const properties = { receiveMaximum: receive_maximum, ...named };
     this.#send({
       cmd: 'connack',
       sessionPresent: entered.known,
-      ...(this.#protocol === 5 ? { reasonCode: 0 } : { returnCode: 0 }),
-      ...(this.#protocol === 5 && packet.clientId === '' ? named : {}),
+      ...(this.#protocol === 5 ? { reasonCode: 0, properties } : { returnCode: 0 }),
     });
   }
 

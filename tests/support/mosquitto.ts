@@ -13,10 +13,10 @@ export interface Mosquitto {
   drop(): Promise<void>;
 }
 
-/** @param listeners lines of its configuration that add listeners beside the one for TCP. */
+/** @param more lines of its configuration after those of the listener for TCP. */
 export async function startMosquitto(
   workspace: Workspace,
-  listeners: readonly string[] = [],
+  more: readonly string[] = [],
 ): Promise<Mosquitto> {
   const folder = workspace.folder();
   const port = await freePort();
@@ -27,7 +27,7 @@ export async function startMosquitto(
     `persistence_location ${folder}/`,
     ...(process.getuid?.() === 0 ? ['user root'] : []),
     `listener ${port} 127.0.0.1`,
-    ...listeners,
+    ...more,
     '',
   ];
   writeFileSync(configuration, lines.join('\n'));
