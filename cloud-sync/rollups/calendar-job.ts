@@ -56,6 +56,8 @@ export function runJob(
       [`footbridge job ${name}`],
     );
     if (lock?.taken !== true) return undefined;
+    // This transaction says nothing while the work goes on, however long that takes.
+    await query('set local idle_in_transaction_session_timeout = 0');
     const id = await begin(db, name);
     try {
       const detail = await work();

@@ -1,9 +1,12 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { Database } from '../../cloud-sync/db/pool.ts';
 import { runJob } from '../../cloud-sync/rollups/calendar-job.ts';
 import { closeHours, markForRebuild } from '../../cloud-sync/rollups/mark-hours.ts';
 import { lastRuns, rollupState } from '../../cloud-sync/rollups/rollup-state.ts';
 import { storeByCode } from '../../cloud-sync/tenants/stores.ts';
 import { addClosure } from '../../cloud-sync/tenants/trading-hours.ts';
+import { systemClock } from '../../shared/runtime/clock.ts';
+import { silentLog } from '../../shared/runtime/log.ts';
 import { addTestStore } from '../support/hq.ts';
 import type { TestDatabase } from '../support/postgres.ts';
 import { describeOnEngines, openTestDatabase } from '../support/postgres.ts';
@@ -143,5 +146,16 @@ describeOnEngines('days of a store', (engine) => {
       { job: 'a-job', outcome: 'done', detail: 'worked' },
       { job: 'bad-job', outcome: 'failed', detail: expect.stringContaining('no luck') },
     ]);
+  });
+
+  it('are closed however long it takes: the job’s lock waits, and commits', async () => {
+    const url = `${hq.service_url}?idle_in_transaction_session_timeout=500`;
+    const impatient = new Database({ url, log: silentLog, name: 'test' });
+    try {
+      const work = () => systemClock.sleep(1_500).then(() => 'worked');
+      expect(await runJob(impatient, 'long-job', work)).toBe('worked');
+    } finally {
+      await impatient.close();
+    }
   });
 });
