@@ -74,7 +74,7 @@ export async function deliver(
   all: readonly Batch[],
   delivered = () => {},
 ): Promise<void> {
-  const { in_flight } = new Admission(() => clock.monotonic()).budget();
+  const { in_flight } = new Admission(clock).budget();
   const left = all.values();
   const lane = async () => {
     for (const one of left) {

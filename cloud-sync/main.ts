@@ -43,7 +43,7 @@ export interface Service {
 export async function startService(options: ServiceOptions): Promise<Service> {
   const { db, clock, log, heartbeat_grace_s } = options;
   const metrics = new Metrics();
-  const admission = new Admission(() => clock.monotonic());
+  const admission = new Admission(clock);
   const rollups = rollupWorker({ db, metrics, clock, log });
   const alerts = alertWorker({ db, heartbeat_grace_s, clock, log });
   const mailer = options.mail === null ? null : openMailer(options.mail);
@@ -62,7 +62,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     ...Object.entries(db.connections).map(
       ([state, value]): Sample => ({ name: 'hq_database_connections', labels: { state }, value }),
     ),
-    ...Object.entries(admission.admitted).map(
+    ...[...admission.admitted].map(
       ([lane, value]): Sample => ({ name: 'hq_requests_in_flight', labels: { lane }, value }),
     ),
     { name: 'hq_resident_memory_bytes', value: process.memoryUsage.rss() },

@@ -72,6 +72,9 @@ export class Database {
       pipeline: true,
       connectionTimeoutMillis: connect_deadline_ms,
       statement_timeout: statement_deadline_ms,
+      // The server's deadline ends nothing on a line that swallows everything.
+      query_timeout: statement_deadline_ms + connect_deadline_ms,
+      keepAlive: true,
       idle_in_transaction_session_timeout: statement_deadline_ms,
       types,
     });

@@ -22,9 +22,6 @@ interface Found extends Omit<GatewayIdentity, 'credential_id'> {
   readonly revoked: boolean;
 }
 
-/** Holds a look-up back while enough others are under way: strangers ask as often as they like. */
-type InTurn = <T>(lookUp: () => Promise<T>) => Promise<T>;
-
 /**
  * Finds credentials, and remembers them for a minute: a gateway's small requests are mostly look-ups.
  * What writes asks for the credential again inside its transaction, so a revoked one stores nothing.
@@ -32,16 +29,17 @@ type InTurn = <T>(lookUp: () => Promise<T>) => Promise<T>;
 export class Authenticator {
   readonly #db: Database;
   readonly #monotonic: () => number;
-  readonly #inTurn: InTurn;
   readonly #known = new Map<string, { found: Found; until: number }>();
+  /** The question after the one that is under way, and who is in it. */
+  #next: { ids: Set<string>; answered: Promise<Map<string, Found>> } | undefined;
+  #asked: Promise<unknown> = Promise.resolve();
 
-  constructor(options: { db: Database; monotonic: () => number; inTurn: InTurn }) {
-    this.#db = options.db;
-    this.#monotonic = options.monotonic;
-    this.#inTurn = options.inTurn;
+  constructor(db: Database, monotonic: () => number) {
+    this.#db = db;
+    this.#monotonic = monotonic;
   }
 
-  /** @throws credential_missing, credential_refused, and what `inTurn` throws */
+  /** @throws credential_missing, credential_refused */
   async authenticate(authorization: string | undefined): Promise<GatewayIdentity> {
     if (authorization === undefined) throw new FootbridgeError('credential_missing');
     const [, credential_id, secret] = credential.exec(authorization) ?? [];
@@ -61,11 +59,7 @@ export class Authenticator {
   async #find(credential_id: string): Promise<Found | undefined> {
     const known = this.#known.get(credential_id);
     if (known !== undefined && known.until > this.#monotonic()) return known.found;
-    const [found] = await this.#inTurn(() =>
-      this.#db.inTenant({}, 'app_ingest', ({ query }) =>
-        query<Found>('select * from app.find_credential($1)', [credential_id]),
-      ),
-    );
+    const found = (await this.#lookUp(credential_id)).get(credential_id);
     this.#known.delete(credential_id);
     if (found !== undefined && !found.revoked) {
       const [oldest] = this.#known.keys();
@@ -73,6 +67,35 @@ export class Authenticator {
       this.#known.set(credential_id, { found, until: this.#monotonic() + remembered_ms });
     }
     return found;
+  }
+
+  /**
+   * One connection, however many ask: who comes while a question is under way is in the next one. So no
+   * gateway queues behind strangers who make ids up.
+   */
+  #lookUp(credential_id: string): Promise<Map<string, Found>> {
+    if (this.#next === undefined) {
+      const ids = new Set<string>();
+      const answered = this.#asked.then(() => {
+        this.#next = undefined;
+        return this.#ask([...ids]);
+      });
+      this.#next = { ids, answered };
+      this.#asked = answered.catch(() => {});
+    }
+    this.#next.ids.add(credential_id);
+    return this.#next.answered;
+  }
+
+  async #ask(ids: string[]): Promise<Map<string, Found>> {
+    const rows = await this.#db.inTenant({}, 'app_ingest', ({ query }) =>
+      query<Found & { credential_id: string }>(
+        `select asked.credential_id, found.*
+         from unnest($1::uuid[]) as asked(credential_id), app.find_credential(asked.credential_id) as found`,
+        [ids],
+      ),
+    );
+    return new Map(rows.map(({ credential_id, ...found }) => [credential_id, found]));
   }
 }
 

@@ -3,17 +3,21 @@
  * what cannot be done soon is refused before its body is read, and told when to come back.
  *
  * Live batches have turns of their own, and backlog gets what they leave, but never nothing: the
- * present does not queue behind the past. Strangers, newcomers and readers of reports have theirs as well:
- * however many they are and however long they take, counts come in.
+ * present does not queue behind the past. Newcomers and readers of reports have theirs as well: however many
+ * they are and however long they take, counts come in.
  */
+import type { Clock } from '../../shared/runtime/clock.ts';
 import { FootbridgeError } from '../../shared/runtime/errors.ts';
 import type { BacklogBudget } from '../../shared/wire/batch.ts';
 import { backlog_lanes_max } from '../../shared/wire/batch.ts';
 
 /** What gateways send, and may be more than HQ can take for hours. */
 type GatewayLane = 'live' | 'backlog' | 'heartbeat';
-/** Looking a credential up; enrolling, a further key, a store's commissioning; reports. */
-type OtherLane = 'credential' | 'enrolment' | 'report';
+/**
+ * `upkeep` is a gateway's next key and a store's commissioning, apart from enrolments, which anybody may
+ * ask for; `key` looks up who wants a report.
+ */
+type OtherLane = 'enrolment' | 'upkeep' | 'key' | 'report';
 type Lane = GatewayLane | OtherLane;
 
 interface Limits {
@@ -23,38 +27,43 @@ interface Limits {
   readonly working_max: number;
 }
 
-/** Together fewer than the connections of the pool: rollups, alerts and probes need theirs. */
+/**
+ * At most fifteen at once, live and backlog both at their most for a moment. The rest of the pool is for
+ * rollups, alerts, notifications, the look-up of gateways and the probe, one each; nightly jobs wait.
+ */
 const limits: Readonly<Record<Lane, Limits>> = {
   live: { admitted_max: 512, working_max: 4 },
   backlog: { admitted_max: 32, working_max: 4 },
   heartbeat: { admitted_max: 512, working_max: 2 },
-  // After a restart HQ knows none of a thousand gateways, and no body waits here.
-  credential: { admitted_max: 4096, working_max: 2 },
   enrolment: { admitted_max: 64, working_max: 1 },
-  report: { admitted_max: 64, working_max: 4 },
+  upkeep: { admitted_max: 64, working_max: 1 },
+  key: { admitted_max: 256, working_max: 1 },
+  report: { admitted_max: 64, working_max: 2 },
 };
 /** A gateway counts as drained when it has sent no backlog for so long. */
 const draining_ms = 30_000;
 const retry_after_max_s = 60;
+/** Nobody waits longer for a page; gateways set limits of their own. */
+const patience_ms = 10_000;
 /** Before the first one was timed. */
 const work_guess_ms = 50;
 
 export class Admission {
-  readonly #monotonic: () => number;
+  readonly #clock: Pick<Clock, 'monotonic' | 'after'>;
   readonly #gates: Readonly<Record<Lane, Gate>>;
   /** When each gateway last asked to send backlog. */
   readonly #draining = new Map<string, number>();
 
-  /** @param monotonic ms since an arbitrary start. */
-  constructor(monotonic: () => number) {
-    this.#monotonic = monotonic;
-    const gate = (lane: Lane) => new Gate(limits[lane], monotonic);
+  constructor(clock: Pick<Clock, 'monotonic' | 'after'>) {
+    this.#clock = clock;
+    const gate = (lane: Lane) => new Gate(limits[lane], clock);
     this.#gates = {
       live: gate('live'),
       backlog: gate('backlog'),
       heartbeat: gate('heartbeat'),
-      credential: gate('credential'),
       enrolment: gate('enrolment'),
+      upkeep: gate('upkeep'),
+      key: gate('key'),
       report: gate('report'),
     };
     this.#gates.live.yields(this.#gates.backlog);
@@ -66,19 +75,19 @@ export class Admission {
    * @throws FootbridgeError overloaded, with the seconds to wait.
    */
   enter(lane: GatewayLane, gateway_id: string): Place {
-    if (lane === 'backlog') this.#draining.set(gateway_id, this.#monotonic());
+    if (lane === 'backlog') this.#draining.set(gateway_id, this.#clock.monotonic());
     return this.#enter(lane);
   }
 
   /**
    * Lets in, works when it is its turn and lets out again.
    *
-   * @throws FootbridgeError overloaded, with the seconds to wait.
+   * @throws FootbridgeError overloaded, with the seconds to wait; also where the turn does not come in time.
    */
   async inTurn<T>(lane: OtherLane, job: () => Promise<T>): Promise<T> {
     const place = this.#enter(lane);
     try {
-      return await place.work(job);
+      return await place.work(job, patience_ms);
     } finally {
       place.leave();
     }
@@ -98,9 +107,9 @@ export class Admission {
   }
 
   /** Requests in the house, by lane: for metrics. */
-  get admitted(): Readonly<Record<string, number>> {
+  get admitted(): ReadonlyMap<string, number> {
     const gates = Object.entries(this.#gates);
-    return Object.fromEntries(gates.map(([lane, { admitted }]) => [lane, admitted]));
+    return new Map(gates.map(([lane, { admitted }]) => [lane, admitted]));
   }
 
   #enter(lane: Lane): Place {
@@ -109,12 +118,11 @@ export class Admission {
     if (place !== undefined) return place;
     const waiting = lane === 'backlog' ? this.#drainingNow() : limits[lane].admitted_max;
     const wait_s = Math.ceil((waiting * gate.work_ms) / limits[lane].working_max / 1000);
-    const retry_after_s = Math.min(Math.max(wait_s, 1), retry_after_max_s);
-    throw new FootbridgeError('overloaded', `come back in ${retry_after_s} s`, { retry_after_s });
+    throw overloaded(Math.min(Math.max(wait_s, 1), retry_after_max_s));
   }
 
   #drainingNow(): number {
-    const since = this.#monotonic() - draining_ms;
+    const since = this.#clock.monotonic() - draining_ms;
     for (const [gateway_id, at] of this.#draining) {
       if (at < since) this.#draining.delete(gateway_id);
     }
@@ -122,16 +130,25 @@ export class Admission {
   }
 }
 
+function overloaded(retry_after_s: number): FootbridgeError {
+  return new FootbridgeError('overloaded', `come back in ${retry_after_s} s`, { retry_after_s });
+}
+
 /** A request that was let in. */
 export interface Place {
-  /** Runs when it is this request's turn at the database. */
-  work<T>(job: () => Promise<T>): Promise<T>;
+  /**
+   * Runs when it is this request's turn at the database.
+   *
+   * @param wait_max_ms for the turn; undefined: as long as it takes.
+   * @throws FootbridgeError overloaded when it does not come in that time.
+   */
+  work<T>(job: () => Promise<T>, wait_max_ms?: number): Promise<T>;
   leave(): void;
 }
 
 class Gate {
   readonly #limits: Limits;
-  readonly #monotonic: () => number;
+  readonly #clock: Pick<Clock, 'monotonic' | 'after'>;
   readonly #waiting: (() => void)[] = [];
   #working = 0;
   /** Who may have the turns that this gate does not use, and whose turns this gate leaves. */
@@ -141,9 +158,9 @@ class Gate {
   /** What one job takes, a moving mean in ms. */
   work_ms = work_guess_ms;
 
-  constructor(of: Limits, monotonic: () => number) {
+  constructor(of: Limits, clock: Pick<Clock, 'monotonic' | 'after'>) {
     this.#limits = of;
-    this.#monotonic = monotonic;
+    this.#clock = clock;
   }
 
   /** From now on `behind` has one turn less for each job here that works or waits, but one at least. */
@@ -157,7 +174,7 @@ class Gate {
     this.admitted += 1;
     let isInside = true;
     return {
-      work: (job) => this.#work(job),
+      work: (job, wait_max_ms) => this.#work(job, wait_max_ms),
       leave: () => {
         if (isInside) this.admitted -= 1;
         isInside = false;
@@ -165,20 +182,35 @@ class Gate {
     };
   }
 
-  async #work<T>(job: () => Promise<T>): Promise<T> {
-    // In the order of arrival: who comes now does not overtake who waits.
-    const turn = new Promise<void>((resolve) => this.#waiting.push(resolve));
-    this.#giveTurns();
-    await turn;
-    const start = this.#monotonic();
+  async #work<T>(job: () => Promise<T>, wait_max_ms: number | undefined): Promise<T> {
+    await this.#turn(wait_max_ms);
+    const start = this.#clock.monotonic();
     try {
       return await job();
     } finally {
-      this.work_ms += (this.#monotonic() - start - this.work_ms) / 20;
+      this.work_ms += (this.#clock.monotonic() - start - this.work_ms) / 20;
       this.#working -= 1;
       this.#giveTurns();
       if (this.#behind !== undefined) this.#behind.#giveTurns();
     }
+  }
+
+  /** In the order of arrival: who comes now does not overtake who waits. */
+  #turn(wait_max_ms = Number.POSITIVE_INFINITY): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const take = () => {
+        cancel();
+        resolve();
+      };
+      const give_up = () => {
+        this.#waiting.splice(this.#waiting.indexOf(take), 1);
+        reject(overloaded(Math.ceil(wait_max_ms / 1000)));
+      };
+      const hasEnd = Number.isFinite(wait_max_ms);
+      const cancel = hasEnd ? this.#clock.after(wait_max_ms, give_up) : () => {};
+      this.#waiting.push(take);
+      this.#giveTurns();
+    });
   }
 
   #giveTurns(): void {

@@ -42,12 +42,14 @@ export function reportRoutes(
     schema: z.ZodType<T>,
     answer: (person: KeyIdentity, asked: T) => Promise<object>,
   ) =>
-    app.get(`/v1/reports/${path}`, (request: FastifyRequest) =>
-      admission.inTurn('report', async () => {
-        const person = await authenticateKey(db, request.headers.authorization, 'report:read');
-        return answer(person, validate(schema, request.query, 'query_invalid'));
-      }),
-    );
+    app.get(`/v1/reports/${path}`, async (request: FastifyRequest) => {
+      const { authorization } = request.headers;
+      const person = await admission.inTurn('key', () =>
+        authenticateKey(db, authorization, 'report:read'),
+      );
+      const asked = validate(schema, request.query, 'query_invalid');
+      return admission.inTurn('report', () => answer(person, asked));
+    });
 
   route('stores', z.strictObject({}), async (person) => ({ stores: await storesOf(db, person) }));
   route('hours', windowSchema, (person, { store, ...window }) =>

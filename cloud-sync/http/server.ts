@@ -98,18 +98,12 @@ export function httpServer(options: HttpOptions): FastifyInstance {
 
 function gatewayRoutes(app: FastifyInstance, options: HttpOptions): void {
   const { db, clock, metrics, admission } = options;
-  const authenticator = new Authenticator({
-    db,
-    monotonic: () => clock.monotonic(),
-    inTurn: (lookUp) => admission.inTurn('credential', lookUp),
-  });
-  // Small bodies, read before: who sends one slowly holds no place.
-  const inTurn = <T>(job: () => Promise<T>) => admission.inTurn('enrolment', job);
-
+  const authenticator = new Authenticator(db, () => clock.monotonic());
   app.post('/v1/enroll', async (request): Promise<EnrollAnswer> => {
     const body = parseJson(await bodyOf(request, enrollLimits));
     const asked = validate(enrollRequestSchema, body, 'body_malformed');
-    const answer = await inTurn(() => enrollGateway(db, asked, clock.now()));
+    // The small body is read before: who sends one slowly holds no place.
+    const answer = await admission.inTurn('enrolment', () => enrollGateway(db, asked, clock.now()));
     metrics.add('hq_gateways_enrolled_total', 1);
     return answer;
   });
@@ -159,14 +153,14 @@ function gatewayRoutes(app: FastifyInstance, options: HttpOptions): void {
     const gateway = await authenticator.authenticate(request.headers.authorization);
     const body = parseJson(await bodyOf(request, enrollLimits));
     const asked = validate(rotateRequestSchema, body, 'body_malformed');
-    return inTurn(() => addCredential(db, gateway, asked));
+    return admission.inTurn('upkeep', () => addCredential(db, gateway, asked));
   });
 
   app.post('/v1/commissioning', async (request): Promise<CommissioningAnswer> => {
     const gateway = await authenticator.authenticate(request.headers.authorization);
     const body = parseJson(await bodyOf(request, commissioningLimits));
     const report = validate(commissioningSchema, body, 'body_malformed');
-    return inTurn(() => storeCommissioning(db, gateway, report));
+    return admission.inTurn('upkeep', () => storeCommissioning(db, gateway, report));
   });
 }
 
@@ -179,12 +173,17 @@ function probeRoutes(app: FastifyInstance, { db, clock, metrics, gauges }: HttpO
   let asked: Promise<unknown> | undefined;
   // One question for all who ask meanwhile: anybody may, and each would hold a connection.
   const databaseAnswers = () => {
-    asked ??= db
-      .inTenant({}, 'app_ingest', ({ query }) => query('select 1'))
-      .finally(() => {
-        asked = undefined;
-      });
-    return asked;
+    if (asked !== undefined) return asked;
+    const answered = db.inTenant({}, 'app_ingest', ({ query }) => query('select 1'));
+    const forget = () => {
+      if (asked === answered) asked = undefined;
+      cancel();
+    };
+    // A connection that is dead and does not know it must not answer for the others.
+    const cancel = clock.after(ready_deadline_ms, forget);
+    answered.then(forget, forget);
+    asked = answered;
+    return answered;
   };
   app.get('/livez', async () => ({ status: 'ok' }));
   app.get('/readyz', async () => {

@@ -105,10 +105,11 @@ export class HeartbeatLoop implements Part {
   async #beat(): Promise<number> {
     const { client, credential, buffer, report, names, first_answer } = this.#options;
     const { gateway_id } = credential;
+    let told: HeartbeatAnswer;
     try {
       const { settled } = await buffer.stats();
-      const told = { ...(await report()), ...first_answer };
-      const heartbeat = { ...told, configuration: names.report(gateway_id) };
+      const state = { ...(await report()), ...first_answer };
+      const heartbeat = { ...state, configuration: names.report(gateway_id) };
       const answer = await client.post(
         {
           path: '/v1/heartbeats',
@@ -118,14 +119,27 @@ export class HeartbeatLoop implements Part {
         this.#stop.signal,
       );
       if (answer.status !== 200) return this.#failing(unheardOf(answer));
-      await this.#hear(heartbeat, settled, heartbeatAnswerSchema.parse(JSON.parse(answer.body)));
+      told = heartbeatAnswerSchema.parse(JSON.parse(answer.body));
+      await this.#hear(heartbeat, settled, told);
     } catch (error) {
       return this.#failing({ kind: 'retry', after_ms: null, reason: errorText(error) });
     }
     if (this.#unanswered !== null) this.#options.log.info('HQ has answered');
     this.#unanswered = null;
     this.#answered.abort();
+    if (told.rotate === true) await this.#rotate();
     return 0;
+  }
+
+  /** HQ asks again with each answer. A full disk or a busy HQ fails here, and deliveries go on. */
+  async #rotate(): Promise<void> {
+    const { log } = this.#options;
+    try {
+      await rotateKey(this.#options);
+      log.info('the key was replaced');
+    } catch (error) {
+      log.warn({ detail: errorText(error) }, 'the key could not be replaced; tried again');
+    }
   }
 
   async #hear(
@@ -140,10 +154,6 @@ export class HeartbeatLoop implements Part {
       names.take(credential.gateway_id, told.configuration);
     }
     await this.#reconcile(heartbeat, settled, told);
-    if (told.rotate === true) {
-      await rotateKey(this.#options);
-      log.info('the key was replaced');
-    }
   }
 
   /** A disk image that was put back, or an HQ that was: whoever is behind is helped. */

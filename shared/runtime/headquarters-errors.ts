@@ -109,7 +109,7 @@ export const headquartersErrors = {
   },
   overloaded: {
     message: 'HQ has as much to do as it takes on.',
-    hint: 'Come back after Retry-After seconds; a gateway does so by itself and keeps its readings.',
+    hint: 'Come back after Retry-After seconds; readings are kept, and the gateway delivers them by itself.',
     status: 429,
   },
   database_unavailable: {

@@ -76,6 +76,25 @@ describe('keys of a running daemon', () => {
     expect(await peopleAtHq()).toBe(2);
   });
 
+  test('a key that HQ cannot take now holds up no count, and is taken later', async () => {
+    const daemon = await counting();
+    const old = daemon.credential;
+    await daemon.kill();
+    await requestRotation(hq.db, store.organization, daemon.gateway_id);
+    const keys = 'alter table app.gateway_credentials';
+    await hq.asOwner(`${keys} add constraint none_more check (false) not valid`);
+    await daemon.start();
+    await daemon.count(2);
+    await daemon.until('delivered', ({ buffer }) => buffer.settled_sequence === 2);
+    await hq.asOwner(`${keys} drop constraint none_more`);
+    await eventually(
+      async () => daemon.credential.credential_id,
+      (credential_id) => credential_id !== old.credential_id,
+      30_000,
+    );
+    expect(await peopleAtHq()).toBe(2);
+  });
+
   test('a revoked gateway is refused at its next request, keeps all, and delivers it once enrolled again', async () => {
     const daemon = await counting();
     await revokeGateway(hq.db, store.organization, daemon.gateway_id);

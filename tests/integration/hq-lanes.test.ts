@@ -1,11 +1,21 @@
 /** Whoever else asks HQ, however many they are and however long it takes: counts come in. */
 import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { withClient } from '../../cloud-sync/db/pool.ts';
 import { createApiKey } from '../../cloud-sync/tenants/api-keys.ts';
 import { addUser } from '../../cloud-sync/tenants/users.ts';
 import type { Hq, TestGateway, TestStore } from '../support/hq.ts';
-import { addTestStore, batch, count, enrollTestGateway, noon, openHq } from '../support/hq.ts';
+import {
+  addTestStore,
+  batch,
+  count,
+  enrollTestGateway,
+  eventually,
+  noon,
+  openHq,
+} from '../support/hq.ts';
 import { anyEngine } from '../support/postgres.ts';
 
 vi.setConfig({ testTimeout: 30_000 });
@@ -76,19 +86,56 @@ test.each([
   ['keys that nobody has', stranger, 401],
   ['a probe', probe, 200],
 ] as const)(
-  '%s, asked hundreds of times at once, leave connections for counts',
+  '%s, asked hundreds of times at once, take one connection',
   async (_what, ask, status) => {
-    const asked = Promise.all(Array.from({ length: 300 }, () => ask()));
-    let isOver = false;
-    asked.finally(() => {
+    const asked = Promise.allSettled(
+      Array.from({ length: 300 }, async () => (await ask()).status),
+    ).finally(() => {
       isOver = true;
     });
+    let isOver = false;
+    // HQ has not heard of this gateway since it started.
+    const counted = gateway.send(batch(gateway, [count(1)]));
     const waiting: number[] = [];
     while (!isOver) {
       const text = await (await fetch(`${hq.url}/metrics`)).text();
       waiting.push(Number(/hq_database_connections\{state="waiting"\} (\d+)/.exec(text)?.[1]));
     }
     expect(Math.max(...waiting)).toBe(0);
-    expect(new Set((await asked).map((answer) => answer.status))).toEqual(new Set([status]));
+    await expect(counted).resolves.toMatchObject({ status: 200 });
+    const answers = (await asked).map((one) =>
+      one.status === 'fulfilled' ? one.value : String(one.reason),
+    );
+    expect(new Set(answers)).toEqual(new Set([status]));
   },
 );
+
+test('a body that never ends is refused at its head, before anybody reads it', async () => {
+  const authorization = `authorization: ${gateway.authorization}`;
+  const unfinished = (...headers: string[]) => {
+    const { hostname, port } = new URL(hq.url);
+    const socket = connect(Number(port), hostname);
+    const head = ['POST /v1/batches HTTP/1.1', 'host: hq', 'content-encoding: gzip', ...headers];
+    socket.write(`${head.join('\r\n')}\r\n\r\n`);
+    sockets.push(socket);
+    return socket;
+  };
+  const sockets: Socket[] = [];
+  const answerTo = async (socket: Socket) => String((await once(socket, 'data'))[0]);
+  const ten = 'content-length: 10';
+  expect(await answerTo(unfinished(ten))).toMatch(/^HTTP\/1.1 401 /);
+  expect(await answerTo(unfinished(authorization, 'content-length: 99999999'))).toMatch(
+    /^HTTP\/1.1 413 /,
+  );
+  const backlog = [authorization, ten, 'footbridge-lane: backlog'];
+  // As many as are let in, and they stay.
+  for (let place = 0; place < 32; place += 1) unfinished(...backlog);
+  await eventually(
+    async () => await (await fetch(`${hq.url}/metrics`)).text(),
+    (text) => text.includes('hq_requests_in_flight{lane="backlog"} 32'),
+  );
+  const refused = await answerTo(unfinished(...backlog));
+  expect(refused).toMatch(/^HTTP\/1.1 429 /);
+  expect(refused).toMatch(/retry-after: \d+\r\n/i);
+  for (const socket of sockets) socket.destroy();
+});

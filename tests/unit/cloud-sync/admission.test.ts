@@ -1,10 +1,11 @@
 import { expect, test } from 'vitest';
 import { Admission, type Place } from '../../../cloud-sync/http/admission.ts';
 import { FootbridgeError } from '../../../shared/runtime/errors.ts';
+import { manualClock } from '../../support/manual-clock.ts';
 
 function house() {
-  const time = { now: 0 };
-  return { time, admission: new Admission(() => time.now) };
+  const clock = manualClock(0);
+  return { clock, admission: new Admission(clock) };
 }
 
 /** A job that lasts until it is told to end. */
@@ -98,13 +99,25 @@ test('turns are taken in the order of arrival, and a job that fails gives its tu
 });
 
 test('a gateway alone may use all of the backlog’s turns, many share them', () => {
-  const { admission, time } = house();
+  const { admission, clock } = house();
   admission.enter('backlog', 'a').leave();
   expect(admission.budget()).toEqual({ in_flight: 5, pause_ms: 0 });
   for (let i = 0; i < 30; i += 1) admission.enter('backlog', `g${i}`).leave();
   const shared = admission.budget();
   expect(shared.in_flight).toBe(1);
   expect(shared.pause_ms).toBeGreaterThan(0);
-  time.now = 31_000;
+  clock.advance(31_000);
   expect(admission.budget()).toEqual({ in_flight: 5, pause_ms: 0 });
+});
+
+test('who waits ten seconds for a turn is refused, and the place is free for the next', async () => {
+  const { admission, clock } = house();
+  const never = () => new Promise<void>(() => {});
+  const asked = Array.from({ length: 64 }, () => admission.inTurn('enrolment', never));
+  const answers = Promise.allSettled(asked.slice(1));
+  await expect(admission.inTurn('enrolment', never)).rejects.toMatchObject({ code: 'overloaded' });
+  clock.advance(10_000);
+  const refused = { status: 'rejected', reason: expect.objectContaining({ code: 'overloaded' }) };
+  expect(await answers).toEqual(Array.from({ length: 63 }, () => expect.objectContaining(refused)));
+  expect(admission.admitted.get('enrolment')).toBe(1);
 });
