@@ -31,7 +31,10 @@ export const hqMetrics = {
     help: 'Age of the last pass that told people of alerts and worked.',
   },
   hq_database_connections: { type: 'gauge', help: 'Connections of the pool, by state.' },
-  hq_requests_in_flight: { type: 'gauge', help: 'Requests of gateways being answered, by lane.' },
+  hq_requests_in_flight: {
+    type: 'gauge',
+    help: 'Requests being answered or waiting for their turn, by lane.',
+  },
   hq_resident_memory_bytes: { type: 'gauge', help: 'Resident memory of the process.' },
 } as const satisfies Record<string, Metric>;
 

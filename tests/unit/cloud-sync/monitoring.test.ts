@@ -151,6 +151,11 @@ const series: Record<string, { bad: [string, string][]; good: [string, string][]
   FootbridgeWatchStuck: one('hq_alerts_seconds_since_success', '301x20', '5x20'),
   FootbridgeReadingsRejected: one('hq_readings_rejected_total', '0+1x20', '7x20'),
   FootbridgeErrorAnswers: one('hq_http_requests_total{status="500"}', '0+60x20', '7x20'),
+  // As where a thousand stores come back: what is refused comes again. Reports alone do not matter.
+  FootbridgeHqOverloaded: {
+    bad: answers({ '/v1/batches 200': 80, '/v1/heartbeats 200': 5, '/v1/batches 429': 15 }),
+    good: answers({ '/v1/batches 200': 95, '/v1/batches 429': 5, '/v1/reports/hours 429': 500 }),
+  },
   FootbridgeConnectionsWaiting: one('hq_database_connections{state="waiting"}', '1x20', '0x20'),
   FootbridgeNotificationsStuck: one('hq_notifications_seconds_since_success', '301x20', '5x20'),
   FootbridgeMessagesFailed: one('hq_notifications_total{outcome="failed"}', '0+1x20', '7x20'),
@@ -166,6 +171,14 @@ function one(name: string, bad: string, good: string) {
     [name, /^-?\d+x/.test(values) ? values.replace('x', '+0x') : values],
   ];
   return { bad: at(bad), good: at(good) };
+}
+
+/** @param rates requests a minute by route and status. */
+function answers(rates: Readonly<Record<string, number>>): [string, string][] {
+  return Object.entries(rates).map(([what, rate]) => {
+    const [route, status] = what.split(' ');
+    return [`hq_http_requests_total{route="${route}", status="${status}"}`, `0+${rate}x20`];
+  });
 }
 
 function playedRules(): string {
