@@ -112,7 +112,7 @@ const program = new Command('torture')
   .argument('[name]', Object.keys(tortures).join(', '), 'path')
   .option(
     '--runs <number>',
-    'how often (path: 50 kills, images: 200 worlds, rtu: 1000000 answers, silence: 2000 doors)',
+    'how often (path: 50 kills and cuts, images: 200 worlds, rtu: 1000000 answers, silence: 2000 doors)',
   )
   .option('--seed <number>', 'the same seed does the same harm')
   .option('--seeds <first-last>', 'one after another, added up in the file of --log')
