@@ -202,12 +202,12 @@ class Gate {
         cancel();
         resolve();
       };
-      const give_up = () => {
+      const giveUp = () => {
         this.#waiting.splice(this.#waiting.indexOf(take), 1);
         reject(overloaded(Math.ceil(wait_max_ms / 1000)));
       };
       const hasEnd = Number.isFinite(wait_max_ms);
-      const cancel = hasEnd ? this.#clock.after(wait_max_ms, give_up) : () => {};
+      const cancel = hasEnd ? this.#clock.after(wait_max_ms, giveUp) : () => {};
       this.#waiting.push(take);
       this.#giveTurns();
     });
