@@ -1,9 +1,10 @@
-#!/usr/bin/env -S MALLOC_ARENA_MAX=2 node --max-semi-space-size=4 --expose-gc
+#!/usr/bin/env -S MALLOC_ARENA_MAX=2 node --v8-pool-size=1 --max-semi-space-size=4 --expose-gc
 /**
  * The command `footbridge`: what runs in a store, and what people there type.
  *
  * Store PCs have memory for little else (`npm run bench -- footprint`), so V8 keeps its young objects in 4 MB and
- * is told when loading is over (heap-mode.ts), and twelve threads share two heaps of C instead of having one each.
+ * is told when loading is over (heap-mode.ts), and nine threads share two heaps of C instead of having one each.
+ * One thread compiles in the background, not four: they would take their cores from the threads that count.
  */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';

@@ -101,6 +101,8 @@ export class MqttConnectSource implements Source {
       keepalive: 30,
       reconnectPeriod: 0,
       resubscribe: false,
+      // 65,536 buffers for the numbers that packets may name.
+      writeCache: false,
       // Messages are small; compressing each costs memory and time on both sides.
       wsOptions: { perMessageDeflate: false },
       ...(username === undefined ? {} : { username }),

@@ -5,7 +5,13 @@
  * those of Sparkplug, by which the gateway asks a device for its births.
  */
 import type { Socket } from 'node:net';
-import { type IConnectPacket as Client, generate, type Packet, parser } from 'mqtt-packet';
+import {
+  type IConnectPacket as Client,
+  generate,
+  type Packet,
+  parser,
+  writeToStream,
+} from 'mqtt-packet';
 import {
   fixedHeader,
   MalformedPacket,
@@ -45,6 +51,9 @@ export interface Door {
   left(device: MqttDevice): void;
   failed(device: MqttDevice, error: Error): void;
 }
+
+// Otherwise the first packet makes a buffer for each number that a packet may ever name, 65,536 of them.
+writeToStream.cacheNumbers = false;
 
 /** What a device may hear: nobody but the gateway speaks there. */
 const heard_prefix = 'spBv1.0/';
