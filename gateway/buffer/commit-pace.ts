@@ -10,7 +10,7 @@ export type CommitMode = 'prompt' | 'eco';
 /** A group waits this long for company at least; half of it is the mean delay of a busy gateway. */
 const prompt_ms = 10;
 /** A group of so many is worth its pages, and waits no longer than it takes to be one. */
-const worthwhile_entries = 50;
+export const worthwhile_entries = 50;
 const worthwhile_ms = 5;
 /** A smaller one waits no longer than this when too many small ones went before it. */
 const thrifty_ms = 1_000;

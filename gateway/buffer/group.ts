@@ -110,19 +110,29 @@ export function readingAt({ numbers, words }: Group, row: number): Reading {
   const at = row * columns;
   const number = (column: number) => numbers[at + column] ?? Number.NaN;
   const orNull = (value: number) => (Number.isNaN(value) ? null : value);
-  const shared = {
-    sensor_id: words[number(0)] ?? '',
-    observed_at: number(2),
-    interval_s: number(3),
-    received_at: number(6),
-    flags: number(7),
-  };
+  const sensor_id = words[number(0)] ?? '';
+  const [observed_at, interval_s] = [number(2), number(3)];
+  const [received_at, flags] = [number(6), number(7)];
   const region = number(1);
+  // Field by field: what two kinds share, spread into either, cost as much as writing the row.
   return region === no_region
-    ? { kind: 'count', ...shared, in: number(4), out: number(5) }
+    ? {
+        kind: 'count',
+        sensor_id,
+        observed_at,
+        interval_s,
+        received_at,
+        flags,
+        in: number(4),
+        out: number(5),
+      }
     : {
         kind: 'zone',
-        ...shared,
+        sensor_id,
+        observed_at,
+        interval_s,
+        received_at,
+        flags,
         region_id: words[region] ?? '',
         occupancy: orNull(number(4)),
         dwell_s: orNull(number(5)),

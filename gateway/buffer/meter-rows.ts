@@ -76,7 +76,10 @@ export function keptMeter(state: MeterState): KeptMeter {
 /** What has no column of its own, as JSON; null: nothing, which is what most meters have. */
 function restOf(state: MeterState, arePlain: boolean): string | null {
   const names = Object.keys(state) as (keyof MeterState)[];
-  const others = names.filter((name) => !inColumns.has(name) || (name === 'totals' && !arePlain));
+  const others = names.filter(
+    (name) =>
+      (!inColumns.has(name) && state[name] !== undefined) || (name === 'totals' && !arePlain),
+  );
   if (others.length === 0) return null;
   return JSON.stringify(Object.fromEntries(others.map((name) => [name, state[name]])));
 }

@@ -5,7 +5,7 @@
 import type { Clock } from '../../shared/runtime/clock.ts';
 import { errorText, FootbridgeError } from '../../shared/runtime/errors.ts';
 import type { Log } from '../../shared/runtime/log.ts';
-import { type CommitMode, CommitPace } from './commit-pace.ts';
+import { type CommitMode, CommitPace, worthwhile_entries } from './commit-pace.ts';
 import type { OutgoingBatch } from './delivery.ts';
 import type {
   Asked,
@@ -101,12 +101,16 @@ export class ReadingBuffer {
    */
   append(entries: readonly Entry[]): Promise<void> {
     this.#writer.takeAnswers();
-    const now = this.#clock.monotonic();
-    this.#open ??= openGroup(now);
+    this.#open ??= openGroup(this.#clock.monotonic());
     const { draft, durable } = this.#open;
+    const before = draft.entries;
     for (const entry of entries) draft.add(entry);
-    this.#open.last_at = now;
-    if (!this.#writing) this.#plan(now);
+    // Between the two it is settled when the group is written, and asking for the time is not free.
+    if (before < worthwhile_entries || draft.entries >= group_entries_max) {
+      const now = this.#clock.monotonic();
+      this.#open.last_at = now;
+      if (!this.#writing) this.#plan(now);
+    }
     return durable;
   }
 

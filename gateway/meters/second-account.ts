@@ -17,8 +17,20 @@ export function compare(
   measures: readonly Measure[],
   counted: { readonly in: number; readonly out: number },
 ): { account: Account | undefined; differs: boolean } {
-  const totals = measures.filter(({ role }) => role === 'check');
-  if (totals.length === 0) return { account: before, differs: false };
+  if (!measures.some(isCheck)) return { account: before, differs: false };
+  return compared(before, measures.filter(isCheck), counted);
+}
+
+function isCheck({ role }: Measure): boolean {
+  return role === 'check';
+}
+
+/** @param totals the check measures, at least one. */
+function compared(
+  before: Account | undefined,
+  totals: readonly Measure[],
+  counted: { readonly in: number; readonly out: number },
+): { account: Account; differs: boolean } {
   const now = (target: 'in' | 'out') =>
     totals.find((measure) => measure.target === target)?.value ?? before?.[target] ?? null;
   const account = { in: now('in'), out: now('out') };
