@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { systemClock } from '../shared/runtime/clock.ts';
-import type { LoadPlan, LoadResult } from './load-publisher.ts';
+import type { Go, LoadPlan, LoadResult } from './load-publisher.ts';
 
 const clock = systemClock;
 const dist = fileURLToPath(new URL('../', import.meta.url));
@@ -83,17 +83,32 @@ function status(socketPath: string): Promise<Status | null> {
   });
 }
 
-/** Starts the publisher; `done` tells how it went. */
-export async function publish(plan: LoadPlan): Promise<{ at: number; done: Promise<LoadResult> }> {
+/** A publisher that is connected and has its messages ready. */
+export interface Load {
+  /** Sends so many of the plan's messages; `done` when they are acknowledged. */
+  send(messages: number): { readonly at: number; readonly done: Promise<LoadResult> };
+  end(): Promise<void>;
+}
+
+export async function openLoad(plan: LoadPlan): Promise<Load> {
   const publisher = fork(`${dist}bench/load-publisher.js`, [JSON.stringify(plan)]);
   await heard(publisher, 'ready');
-  const at = clock.monotonic();
-  publisher.send({ kind: 'go' });
-  const done = heard(publisher, 'done').then(async (result) => {
-    await end(publisher);
-    return result as LoadResult;
-  });
-  return { at, done };
+  return {
+    send: (messages) => {
+      const done = heard(publisher, 'done') as Promise<LoadResult>;
+      const at = clock.monotonic();
+      publisher.send({ kind: 'go', messages } satisfies Go);
+      return { at, done };
+    },
+    end: () => end(publisher),
+  };
+}
+
+/** Sends all messages of the plan, and ends the publisher. */
+export async function publish(plan: LoadPlan): Promise<{ at: number; done: Promise<LoadResult> }> {
+  const load = await openLoad(plan);
+  const { at, done } = load.send(plan.messages);
+  return { at, done: done.finally(() => load.end()) };
 }
 
 /** The child's next message of a kind. */

@@ -1,7 +1,7 @@
 /**
  * Publishes QoS 1 messages as fast as the receiver acknowledges, or at a given rate, as a process of
  * its own. Speaks the packets directly: an MQTT client library would be the slowest part of the
- * measurement. Says `{kind: 'ready'}`, starts on `{kind: 'go'}`, ends with {@link LoadResult}.
+ * measurement. Says `{kind: 'ready'}`, sends so many on each {@link Go}, and answers it with {@link LoadResult}.
  */
 import { connect, type Socket } from 'node:net';
 import { generate } from 'mqtt-packet';
@@ -18,12 +18,17 @@ export interface LoadPlan {
   readonly rate: number | null;
   /** Each message tells of the second before it; missing: of minutes in a row, as fast as they are sent. */
   readonly live?: boolean;
-  /** The first of the messages, whose delays count for nothing: whoever takes them has just started. */
-  readonly warm_up?: number;
+}
+
+/** Send so many of the plan's messages. */
+export interface Go {
+  readonly kind: 'go';
+  readonly messages: number;
 }
 
 export interface LoadResult {
   readonly kind: 'done';
+  /** From the first message sent to the last acknowledged. */
   readonly seconds: number;
   /** Publish to PUBACK, ms. */
   readonly p50_ms: number;
@@ -158,16 +163,14 @@ function message(sensor: number, count: number, { from, to }: { from: number; to
   });
 }
 
-async function run(
-  plan: LoadPlan,
-  sensors: readonly LoadSensor[],
-  latencies: number[],
-): Promise<void> {
-  let left = plan.messages;
+/** Sends so many messages and waits for their acknowledgements. */
+async function run(count: number): Promise<void> {
+  let left = count;
+  const acknowledged = latencies.length + count;
   const start = clock.monotonic();
-  while (latencies.length < plan.messages) {
-    const allowed = plan.rate === null ? left : permitted(plan, start, left);
-    let share = Math.ceil(allowed / sensors.length);
+  while (latencies.length < acknowledged) {
+    const allowed = plan.rate === null ? left : permitted(plan.rate, start, count - left);
+    let share = Math.ceil(Math.min(allowed, left) / sensors.length);
     for (const sensor of sensors) {
       share = Math.min(share, left);
       const room = Math.min(share, sensor.room);
@@ -180,9 +183,9 @@ async function run(
 }
 
 /** How many messages the rate allows by now beyond those that were sent. */
-function permitted(plan: LoadPlan, start: number, left: number): number {
-  const due = ((clock.monotonic() - start) / 1000) * (plan.rate ?? 0);
-  return Math.max(0, Math.floor(due) - (plan.messages - left));
+function permitted(rate: number, start: number, sent: number): number {
+  const due = ((clock.monotonic() - start) / 1000) * rate;
+  return Math.max(0, Math.floor(due) - sent);
 }
 
 const plan = JSON.parse(process.argv[2] ?? '') as LoadPlan;
@@ -195,11 +198,12 @@ const sensors = Array.from({ length: plan.sensors }, (_, number) => {
   });
 });
 process.on('disconnect', () => process.exit());
-process.once('message', async () => {
+process.on('message', async ({ messages }: Go) => {
+  const before = latencies.length;
   const start = clock.monotonic();
-  await run(plan, sensors, latencies);
+  await run(messages);
   const seconds = (clock.monotonic() - start) / 1000;
-  const measured = latencies.slice(plan.warm_up ?? 0).sort((a, b) => a - b);
+  const measured = latencies.slice(before).sort((a, b) => a - b);
   const at = (part: number) => measured[Math.floor(measured.length * part)] ?? 0;
   const [p50_ms, p99_ms, max_ms] = [at(0.5), at(0.99), measured.at(-1) ?? 0];
   process.send?.({ kind: 'done', seconds, p50_ms, p99_ms, max_ms } satisfies LoadResult);
