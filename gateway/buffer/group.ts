@@ -114,7 +114,7 @@ export function readingAt({ numbers, words }: Group, row: number): Reading {
   const [observed_at, interval_s] = [number(2), number(3)];
   const [received_at, flags] = [number(6), number(7)];
   const region = number(1);
-  // Field by field: what two kinds share, spread into either, cost as much as writing the row.
+  // Field by field: every row comes by here, and what two kinds share is slow to spread into either.
   return region === no_region
     ? {
         kind: 'count',

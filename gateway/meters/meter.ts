@@ -145,7 +145,7 @@ function additiveStep(
     reset_marker: state.reset_marker,
     uptime: state.uptime,
     by_device_time: state.by_device_time,
-    account: account ?? state.account,
+    account,
     device: state.device,
   };
   return { state: moved, readings, notes, changed: true };

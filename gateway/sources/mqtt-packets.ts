@@ -3,7 +3,6 @@
  * left to `mqtt-packet`; these two are done for every message, and bounded: a length is looked at
  * before the bytes are held. Pure.
  */
-import { topicText } from './topic-text.ts';
 
 /** Where a packet stands; the body is what follows the fixed header. */
 export type OnPacket = (header: number, bytes: Buffer, start: number, end: number) => void;
@@ -141,10 +140,9 @@ export function readPublish(
     at += properties === null ? end : properties.size + properties.length;
     if (at > end) throw new MalformedPacket('properties that are longer than their PUBLISH');
   }
-  const topic = topicText(bytes, topicStart, topicEnd);
-  if (topic === null) {
-    const named = bytes.toString('utf8', topicStart, topicEnd).slice(0, 80);
-    throw new MalformedPacket(`a PUBLISH to ${JSON.stringify(named)}`);
+  const topic = bytes.toString('utf8', topicStart, topicEnd);
+  if (topic === '' || topic.includes('#') || topic.includes('+')) {
+    throw new MalformedPacket(`a PUBLISH to ${JSON.stringify(topic.slice(0, 80))}`);
   }
   return { topic, qos, message_id, payload: bytes.subarray(at, end) };
 }
